@@ -5,6 +5,7 @@ import csv
 import pytest
 
 from cdi import paths
+from cdi.desk.standing import Standing, count_lost_decisions, read_standing
 from cdi.errors import AgencyError, CdiError, StateError
 from cdi.landing.batches import accepted_batches
 from cdi.people import decisions
@@ -100,6 +101,10 @@ def test_what_people_decide_makes_a_new_version_in_which_their_newest_word_count
         "order by arrival"
     )
     assert [name for (name,) in arrived] == ["D1", "D3", "D4", "D5", first, second]
+    # what the desk misses if its file is lost; the files of other programs are their own
+    file = ran.published / "recording.duckdb"
+    assert count_lost_decisions(ran.agency, file, read_standing(ran.agency)) == 0
+    assert count_lost_decisions(ran.agency, file, Standing()) == 2
     # of D1 and D3 the older rows and of D5 the older file are superseded
     assert ran.rows(
         "select sum(read_count), sum(current_count), sum(withdrawn_count), sum(superseded_count) "

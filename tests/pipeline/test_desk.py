@@ -24,6 +24,7 @@ from cdi.people.decision_file import HEADER, keep_decisions, read_decisions
 from cdi.people.decisions import add_decision
 from cdi.publish.access import read_access_log
 from cdi.report.log import LogView
+from cdi.sealed_files import seal_of
 from tests.conftest import HIDDEN, SmallAgency
 from tests.desk import Clerk, read_forms, sign_in, words_of
 from tests.postgres import read_by_sql
@@ -727,6 +728,56 @@ def test_a_cancelled_record_is_said_to_be_so(told: SmallAgency) -> None:
     page = words_of(sign_in("reader.one").open_log("T-0001", record="R1"))
     assert "R1 cancelled Assault" in page  # among the records that could be this crime
     assert "linked with this log. It was cancelled." in page
+
+
+def test_a_rape_that_one_person_dismissed_waits_for_the_second(told: SmallAgency) -> None:
+    """As it did in a file of another time, or before the log was known to report a rape."""
+    row = dict.fromkeys(HEADER, "") | {
+        "decision_reference": "D1", "decision_kind": "dismissed", "call_reference": RAPE,
+        "crime_number": "1", "reason_code": "CREDIBLE_CONTRARY", "decided_by": "reader.one",
+        "decided_at": "2026-01-06 12:00:00+0000",
+    }  # fmt: skip
+    keep_decisions(told.agency, [row])
+    clerk = sign_in("reader.two")
+    assert clerk.listed(list="dismissed") == []
+    assert clerk.listed(list="proposed") == [RAPE]
+    answer = clerk.send(clerk.find_form(clerk.open_log(RAPE), "agreed"))
+    assert answer.status_code == 200, answer.text
+    written = read_decisions(told.agency)[-1]
+    assert (written["decided_by"], written["second_person"]) == ("reader.one", "reader.two")
+    assert clerk.listed(list="dismissed") == [RAPE]
+
+
+def test_the_desk_says_that_decisions_that_the_version_counts_are_gone(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    clerk.decide(ASSAULT, "confirmed")
+    (row,) = read_decisions(told.agency)
+    with duckdb.connect(str(told.published / "recording.duckdb")) as con:
+        con.execute(  # as after the next build
+            "insert into staging.stg_decisions by name select ? as decision_reference, "
+            "'decisions.csv' as source_file, false as is_withdrawn",
+            [row["decision_reference"]],
+        )
+    for page in (clerk.get().text, clerk.open_log(ASSAULT)):
+        assert "gone from the file of decisions" not in words_of(page)
+    file = paths.decisions_file("testville")
+    told_gone = "1 decision that this version counts is gone from the file of decisions"
+    header = file.read_text().splitlines(keepends=True)[0]
+    seal_of(file).unlink()
+    file.write_text(header)
+    for page in (clerk.get().text, clerk.open_log(ASSAULT)):
+        assert told_gone in words_of(page)
+    file.unlink()
+    assert told_gone in words_of(clerk.get().text)
+
+
+def test_the_desk_says_that_the_file_of_decisions_is_lost(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    clerk.decide(ASSAULT, "confirmed")
+    paths.decisions_file("testville").unlink()
+    answer = clerk.get()
+    assert answer.status_code == 409
+    assert "decisions.csv is missing" in words_of(answer.text)
 
 
 def test_who_may_not_decide_is_offered_no_record_to_link(told: SmallAgency) -> None:

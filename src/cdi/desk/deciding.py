@@ -127,7 +127,11 @@ def find_crime(shown: Shown, call_id: str, crime_number: int | None) -> Crime | 
 def _agree(standing: Standing, person: Person, wish: Wish) -> dict[str, Any]:
     """Say what is written if the second person agrees: the proposal, as a dismissal by both."""
     proposal = standing.newest(wish.call_id, wish.crime_number or 0)
-    if proposal is None or proposal["decision_kind"] != PROPOSED:
+    waits = proposal and (
+        proposal["decision_kind"] == PROPOSED
+        or (proposal["decision_kind"] == DISMISSED and not proposal["second_person"])
+    )
+    if proposal is None or not waits:
         raise CdiError(
             "DECIDE-CONFLICT",
             "there is no longer a proposal that a second person could agree to",

@@ -37,6 +37,7 @@ from cdi.desk.standing import (
     UNDONE,
     Decision,
     Standing,
+    count_lost_decisions,
     has_effect,
     read_standing,
 )
@@ -108,6 +109,7 @@ def show_queue(visit: Visit, filters: Filters, page: int) -> str:
         page_count=page_count,
         deadline=lambda crime: _deadline(crime, filters.list, shown),
         done=_describe_done(visit, standing, query.get("done", "")),
+        lost_decisions=count_lost_decisions(shown.agency, shown.file, standing),
     )
 
 
@@ -359,6 +361,7 @@ def _render_log(
         problem=problem,
         typed=typed,
         done=_describe_done(visit, standing, done),
+        lost_decisions=count_lost_decisions(agency, visit.shown.file, standing),
     )
 
 
@@ -492,6 +495,7 @@ def _name_agency(name: str) -> str:
 def render_visit(template: str, visit: Visit, **values: Any) -> str:
     """Render a page about an agency; all of them say how old the data is, and whose they are."""
     shown = visit.shown
+    given = {"lost_decisions": 0, **values}
     return render_page(
         template,
         visit.request,
@@ -514,7 +518,7 @@ def render_visit(template: str, visit: Visit, **values: Any) -> str:
         is_suspected=SUSPECTED,
         in_time=lambda crime: is_in_time(crime, shown.now),
         has_audits=visit.may(Right.MANAGE) or visit.may(Right.AUDIT),
-        **values,
+        **given,
     )
 
 

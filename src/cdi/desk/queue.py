@@ -165,7 +165,7 @@ def list_logs(
 
 def status_of(crime: Crime, standing: Standing) -> str:
     """Where a crime stands now; without a newer decision, where the version says that it stands."""
-    known = standing.status(crime["call_id"], crime["crime_number"])
+    known = standing.status(crime["call_id"], crime["crime_number"], is_rape=bool(crime["is_rape"]))
     return known if known is not None else str(crime["status"])
 
 

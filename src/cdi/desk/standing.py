@@ -7,6 +7,8 @@ decisions itself, so that what is decided leaves the queue at once.
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from cdi import paths
@@ -15,12 +17,15 @@ from cdi.agency.model import Agency
 from cdi.people.decision_file import (
     Row,
     find_link,
+    is_settled,
     name_deciders,
     newest_links,
     read_decisions,
     read_number,
     standing_decisions,
 )
+from cdi.sealed_files import verify_file
+from cdi.sql import connect
 
 Decision = Mapping[str, Any]
 
@@ -38,6 +43,7 @@ class Standing:
     Attributes:
         by_call: All decisions about a call, the oldest first.
         counting: The decision that counts for a crime; see `standing_decisions`.
+        references: Those of all decisions in the file.
         links: The newest decision about each record and call; see `newest_links`.
         from_order: How many logs were decided that came up in the order of the queue.
         from_lot: How many that were drawn by lot.
@@ -46,6 +52,7 @@ class Standing:
 
     by_call: Mapping[str, list[Decision]] = field(default_factory=dict)
     counting: Mapping[tuple[str, int | None], Decision] = field(default_factory=dict)
+    references: frozenset[str] = frozenset()
     links: Mapping[tuple[str, str], Row] = field(default_factory=dict)
     from_order: int = 0
     from_lot: int = 0
@@ -93,19 +100,21 @@ class Standing:
         link = find_link(self.links, record_id)
         return name_deciders(link[1]) if link else ""
 
-    def status(self, call_id: str, crime_number: int) -> str | None:
+    def status(self, call_id: str, crime_number: int, *, is_rape: bool) -> str | None:
         """Where a crime stands; None if nobody decided about it.
 
-        What was proposed or passed on changes nothing that was confirmed or dismissed.
+        What was proposed or passed on changes nothing that was confirmed or dismissed. A rape that
+        one person dismissed waits for the second one, as if that person had proposed it.
         """
         newest = self.newest(call_id, crime_number)
         if newest is None:
             return None
         counting = self.counting.get((call_id, crime_number)) or self.counting.get((call_id, None))
-        if counting and counting["decision_kind"] in (CONFIRMED, DISMISSED):
+        if counting and is_settled(counting, is_rape=is_rape):
             return str(counting["decision_kind"])
-        waits = newest["decision_kind"] in (PROPOSED, PASSED)
-        return str(newest["decision_kind"]) if waits else SUSPECTED
+        if newest["decision_kind"] in (DISMISSED, PROPOSED):
+            return PROPOSED
+        return PASSED if newest["decision_kind"] == PASSED else SUSPECTED
 
 
 def has_effect(rows: Sequence[Decision], decision: Decision) -> bool:
@@ -139,6 +148,7 @@ def read_standing(agency: Agency) -> Standing:
     """
     file = paths.decisions_file(agency.agency)
     if not file.is_file():
+        verify_file(agency.agency, file)  # where its seal is still there, the file was lost
         return Standing()
     found = file.stat()
     stamp = found.st_ino, found.st_size, found.st_mtime_ns
@@ -165,4 +175,38 @@ def _make_standing(agency: Agency) -> Standing:
     since_lot = [*reversed(came), "lot"].index("lot")
     counting = standing_decisions(agency, rows)
     links = newest_links(agency, rows)
-    return Standing(dict(by_call), counting, links, counts["order"], counts["lot"], since_lot)
+    return Standing(
+        dict(by_call),
+        counting,
+        frozenset(row["decision_reference"] for row in rows),
+        links,
+        counts["order"],
+        counts["lot"],
+        since_lot,
+    )
+
+
+def count_lost_decisions(agency: Agency, version: Path, standing: Standing) -> int:
+    """Count the decisions that a version knows of the agency's file and that the file has no more.
+
+    An erasure takes decisions out of both.
+
+    Args:
+        agency: The agency.
+        version: The tables of the version.
+        standing: What the file has now.
+    """
+    name = paths.decisions_file(agency.agency).name  # other programs' files are their own
+    known = _read_references(version, version.stat().st_mtime_ns, name)
+    return len(known - standing.references)
+
+
+@lru_cache(maxsize=8)
+def _read_references(version: Path, modified_at: int, name: str) -> frozenset[str]:
+    query = (
+        "select decision_reference from staging.stg_decisions "
+        "where not is_withdrawn and source_file = ?"
+    )
+    with connect(version, read_only=True) as con:
+        rows = con.execute(query, [name]).fetchall()
+    return frozenset(reference for (reference,) in rows)

@@ -15,7 +15,7 @@ from cdi.build.freshness import describe_unfilled, known_until
 from cdi.build.version import read_description
 from cdi.keys import derive_key
 from cdi.people.alerts import OpenCrime, Situation
-from cdi.people.decision_file import Row, read_decisions, standing_decisions
+from cdi.people.decision_file import Row, is_settled, read_decisions, standing_decisions
 from cdi.sql import connect, fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -35,7 +35,7 @@ def is_open(crime: Mapping[str, Any], standing: Standing) -> bool:
     decision = _find_decision(crime, standing)
     if decision is None:
         return crime["status"] == "suspected" and bool(crime["is_likely"])
-    if _is_settled(decision, is_rape=bool(crime["is_rape"])):
+    if is_settled(decision, is_rape=bool(crime["is_rape"])):
         return False
     return bool(crime["is_likely"])
 
@@ -55,13 +55,6 @@ def is_confirmed(crime: Mapping[str, Any], standing: Standing) -> bool:
 def _find_decision(crime: Mapping[str, Any], standing: Standing) -> Row | None:
     call_id, number = crime["call_id"], crime["crime_number"]
     return standing.get((call_id, number)) or standing.get((call_id, None))
-
-
-def _is_settled(decision: Row, *, is_rape: bool) -> bool:
-    """Whether a decision settles a crime; two people must dismiss a report of rape."""
-    if decision["decision_kind"] == "dismissed":
-        return not is_rape or bool(decision["second_person"])
-    return decision["decision_kind"] == "confirmed"
 
 
 def read_situation(agency: Agency, version: Path, now: datetime) -> Situation:

@@ -140,6 +140,18 @@ def standing_decisions(agency: Agency, rows: Sequence[Row]) -> dict[tuple[str, i
     return newest_decisions(agency, counting)
 
 
+def is_settled(decision: Mapping[str, str], *, is_rape: bool) -> bool:
+    """Whether a decision settles a crime, as in a version; two people must dismiss a rape.
+
+    Args:
+        decision: The decision that counts for the crime; see `standing_decisions`.
+        is_rape: Whether the crime is a report of rape.
+    """
+    if decision["decision_kind"] == "dismissed":
+        return not is_rape or bool(decision["second_person"])
+    return decision["decision_kind"] == "confirmed"
+
+
 def newest_links(agency: Agency, rows: Sequence[Row]) -> dict[tuple[str, str], Row]:
     """Find the newest decision about each record and call, as the linkage of the next version will.
 
