@@ -10,6 +10,7 @@ from cdi.agency.datasets import DATASETS, READINGS, number_expressions, output_c
 from cdi.agency.teams import TEAM_COLUMNS, read_teams
 from cdi.build.version import Version, hash_reading_code
 from cdi.landing.batches import QUARANTINE_COLUMNS, batch_as_of
+from cdi.landing.quarantine import hidden_columns, hidden_headers, published_expression
 from cdi.learning.links import open_links_weights
 from cdi.learning.readings import open_readings
 from cdi.learning.text import open_text_weights
@@ -165,19 +166,28 @@ def _create_rows_view(con: duckdb.DuckDBPyConnection, version: Version, dataset:
 
 
 def _collect_quarantine(con: duckdb.DuckDBPyConnection, version: Version) -> None:
-    """Make the table of all refused rows, as masked text."""
+    """Make the table of all refused rows, as masked text.
+
+    Values that must not be seen are hidden here once more: an older batch may have been landed by
+    code that still showed them.
+    """
     columns = {"dataset": "VARCHAR", "batch_id": "VARCHAR", **QUARANTINE_COLUMNS}
     create_table(con, "landing.quarantined_rows", columns)
+    shown = published_expression("original_masked", "$hidden::varchar[]")
     for dataset, batches in version.batches.items():
+        source = version.agency.sources[dataset]
+        hidden = hidden_headers(source, dataset) | hidden_columns(source, dataset)
         for batch in batches:
             # The encrypted originals are not read at all: a dropped table's pages stay in the file
             # until they are used again, so even for a moment they must not be in what is published.
             con.execute(
                 "insert into landing.quarantined_rows by name select $dataset as dataset, "
-                "$batch as batch_id, * exclude (original_encrypted) from read_parquet($file)",
+                "$batch as batch_id, * exclude (original_encrypted) "
+                f"replace ({shown} as original_masked) from read_parquet($file)",
                 {
                     "dataset": dataset,
                     "batch": batch.manifest["batch_id"],
                     "file": str(batch.quarantine),
+                    "hidden": sorted(hidden),
                 },
             )

@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 
-from cdi.agency.datasets import DATASETS, PERSONAL
+from cdi.agency.datasets import DATASETS, PERSONAL, output_columns
 from cdi.agency.model import Agency, Source
 from cdi.keys import encrypt_texts
 from cdi.landing.masks import mask_shape, mask_shape_expression
@@ -15,6 +15,76 @@ from cdi.landing.tombstones import has_tombstones
 from cdi.landing.values import MOST_LETTERS
 from cdi.sources.files import FetchedFile
 from cdi.sql import fetch_dicts, ident
+
+# stands in a published refused row for a value that is not shown
+HIDDEN = "[hidden]"
+
+
+def hidden_headers(source: Source, dataset: str) -> frozenset[str]:
+    """List the source's columns, normalised, of which a refused row shows no value.
+
+    These are the columns that hold personal data, also where another column is read from them: a
+    record's number that a pattern takes out of a log's text, for example. What a pattern takes
+    a part of may be such a text too, unless another column of the dataset takes it whole.
+    """
+    kinds = {column.name: column.kind for column in DATASETS[dataset]}
+    personal, taken_in_part, taken_whole = set(), set(), set()
+    for name, mapping in source.columns.items():
+        headers = map(normalise_header, mapping.sources)
+        if kinds[name] in PERSONAL:
+            personal.update(headers)
+        elif mapping.extract:
+            taken_in_part.update(headers)
+        else:
+            taken_whole.update(headers)
+    return frozenset(personal | (taken_in_part - taken_whole))
+
+
+def hidden_columns(source: Source, dataset: str) -> frozenset[str]:
+    """List the landing's columns that are read from `hidden_headers` and would show what they hold.
+
+    The landing keeps hashes, bands and masks of personal data, which are not among them.
+    """
+    hidden = hidden_headers(source, dataset)
+    landed = output_columns(dataset)
+    return frozenset(
+        name
+        for column in DATASETS[dataset]
+        if column.kind not in PERSONAL
+        and (mapping := source.columns.get(column.name))
+        and hidden.intersection(map(normalise_header, mapping.sources))
+        for name in (*column.outputs, column.number_name)
+        if name in landed
+    )
+
+
+def hidden_expression(value: str) -> str:
+    """SQL that hides a value; a blank or absent one is shown as it is."""
+    text = f"cast({value} as varchar)"
+    return f"case when trim({text}) <> '' then '{HIDDEN}' else {text} end"
+
+
+def published_expression(refused: str, hidden: str) -> str:
+    """SQL for what is published of a refused row, whatever the code or mapping of its time showed.
+
+    Args:
+        refused: SQL for the row as the landing shows it. It is JSON, or else only the shape of a
+            line that could not be read.
+        hidden: SQL for the list of the names whose values are hidden.
+    """
+    value = hidden_expression("json_extract_string(e.value, '$')")
+    return f"""
+        case
+            when list_has_any(try(json_keys({refused})), {hidden})
+            then cast(to_json(map_from_entries(list_transform(
+                map_entries(cast(cast({refused} as json) as map(varchar, json))),
+                lambda e: struct_pack(k := e.key, v := case
+                    when list_contains({hidden}, e.key) then to_json({value}) else e.value
+                end)
+            ))) as varchar)
+            else {refused}
+        end
+    """
 
 
 def quarantine_typed(
@@ -30,6 +100,7 @@ def quarantine_typed(
     # shifted, so that a name may stand where a code should. Of such a row only the shape is shown.
     shape = mask_shape_expression("raw.{0}")
     too_long = f"case when len(t.too_long) > 0 then left({shape}, {MOST_LETTERS})"
+    hidden = hidden_headers(source, dataset)
     originals = {
         ident(normalise_header(header)): f"{too_long} else raw.{{0}} end"
         if kinds[name] == "reference"
@@ -37,6 +108,14 @@ def quarantine_typed(
         for name, mapping in source.columns.items()
         if kinds[name] not in PERSONAL
         for header in mapping.sources
+        if normalise_header(header) not in hidden
+    }
+    originals |= {
+        ident(normalise_header(header)): hidden_expression("raw.{0}")
+        for name, mapping in source.columns.items()
+        if kinds[name] not in PERSONAL
+        for header in mapping.sources
+        if normalise_header(header) in hidden
     }
     packed = ", ".join(f"{name} := {sql.format(name)}" for name, sql in originals.items())
     delivered = [name for name, *_ in con.execute("describe delivered").fetchall()]

@@ -20,6 +20,7 @@ from cdi.errors import GateError
 from cdi.keys import encrypt_texts
 from cdi.landing.accept import accept_batch, begin_check, recount_batch, refuse_batch
 from cdi.landing.batches import Batch, replace_parquet
+from cdi.landing.quarantine import hidden_columns, hidden_expression
 from cdi.quality.history import MARTS, add_run
 from cdi.quality.page import write_validation_page
 from cdi.quality.results import batch_results, write_results_file, write_results_table
@@ -62,7 +63,7 @@ def check_batch(agency: Agency, batch: Batch) -> tuple[Batch | None, list[dict[s
     with connect(work) as con:
         name_codes(con, suite, results)
         name_rows(con, failing_rows, results)
-        batch = _quarantine_rows(con, suite, batch, failing_rows, results)
+        batch = _quarantine_rows(con, agency, suite, batch, failing_rows, results)
         open_files(con, agency, batch)
         suite_of_files = load_suite("landing", "files")
         derive_columns(con, suite_of_files)
@@ -225,6 +226,7 @@ def _choose_quarantining(suite: Suite, queries: dict[str, str]) -> dict[str, str
 
 def _quarantine_rows(
     con: duckdb.DuckDBPyConnection,
+    agency: Agency,
     suite: Suite,
     batch: Batch,
     queries: dict[str, str],
@@ -234,6 +236,7 @@ def _quarantine_rows(
 
     Args:
         con: The working file of the check.
+        agency: The agency, whose mapping says what is read from texts.
         suite: Whose rules were run.
         batch: The copy of the batch that the check works on; its files are rewritten.
         queries: The query that selects the failing rows, by rule id.
@@ -251,15 +254,22 @@ def _quarantine_rows(
             f"insert into failing select distinct row_id, $rule from ({query.rstrip(';')})",
             {"rule": rule_id},
         )
-    # The quarantine is published, so it shows a refused row without its free text, even masked. The
-    # landing keeps the whole row, encrypted.
+    # The quarantine is published, so it shows a refused row without its free text, even masked, and
+    # hides what was read from such a text. The landing keeps the whole row, encrypted.
+    dataset = batch.manifest["dataset"]
     texts = [
         name
-        for column in DATASETS[batch.manifest["dataset"]]
+        for column in DATASETS[dataset]
         if column.kind == "free_text"
         for name in column.outputs
     ]
-    shown = f"(select * exclude ({', '.join(map(ident, texts))}) from rows)" if texts else "rows"
+    hidden = [
+        f"{hidden_expression(ident(name))} as {ident(name)}"
+        for name in sorted(hidden_columns(agency.sources[dataset], dataset))
+    ]
+    without_texts = f"exclude ({', '.join(map(ident, texts))})" if texts else ""
+    with_hidden = f"replace ({', '.join(hidden)})" if hidden else ""
+    shown = f"(select * {without_texts} {with_hidden} from rows)"
     # a row that breaks several rules is quarantined once, under the first of them
     con.execute(
         f"""
