@@ -15,7 +15,7 @@ from cdi.errors import CdiError
 from cdi.keys import decrypt_text
 from cdi.landing.batches import Batch, accepted_batches, read_batch
 from cdi.landing.forget import verify_untouched
-from cdi.landing.originals import reference_fields
+from cdi.landing.originals import find_references
 from cdi.landing.tombstones import (
     columns_that_take_row,
     hash_references,
@@ -120,15 +120,12 @@ def _is_in_refused_rows(agency: Agency, things: dict[str, set[str]]) -> bool:
                     "select original_encrypted, original_masked from read_parquet(?)",
                     [str(batch.quarantine)],
                 ).fetchall()
-                fields = {
-                    field
+                originals = [
+                    decrypt_text(agency.agency, token) if token else masked or ""
                     for token, masked in rows
-                    for field in reference_fields(
-                        agency,
-                        dataset,
-                        decrypt_text(agency.agency, token) if token else masked or "",
-                    )
-                }
+                ]
+                references = find_references(con, agency, dataset, originals)
+                fields = {field for row in references for field in row}
                 for thing, forms in things.items():
                     typed = sorted({text.strip() for kind, text in fields if kind == thing})
                     if any(

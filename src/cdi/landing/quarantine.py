@@ -28,7 +28,9 @@ def hidden_headers(source: Source, dataset: str) -> frozenset[str]:
     a part of may be such a text too, unless another column of the dataset takes it whole.
     """
     kinds = {column.name: column.kind for column in DATASETS[dataset]}
-    personal, taken_in_part, taken_whole = set(), set(), set()
+    personal: set[str] = set()
+    taken_in_part: set[str] = set()
+    taken_whole: set[str] = set()
     for name, mapping in source.columns.items():
         headers = map(normalise_header, mapping.sources)
         if kinds[name] in PERSONAL:
