@@ -2,6 +2,7 @@
 
 import functools
 import io
+import itertools
 import os
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -292,6 +293,29 @@ class Source(Strict):
         if self.duplicates == "last" and self.rows_per_key == "many":
             raise ValueError("duplicates: last is for rows_per_key: one; leave one of them out")
         return self
+
+    @field_validator("arcgis")
+    @classmethod
+    def _check_layers(cls, value: tuple[ArcgisLayer, ...] | None) -> tuple[ArcgisLayer, ...] | None:
+        """Refuse layers of which one would be read past its end, so that the next is never read."""
+        if value:
+            *days, last = [layer.until for layer in value]
+            if None in days:
+                raise ValueError(
+                    f"layer {days.index(None) + 1} of {len(value)} has no `until`, so the layers "
+                    "after it would never be read; give the day with which the next layer begins"
+                )
+            if last is not None:
+                raise ValueError(
+                    f"the last layer has `until`, so no row from {last} on would be read; leave it "
+                    "out"
+                )
+            if any(day >= later for day, later in itertools.pairwise(filter(None, days))):
+                raise ValueError(
+                    "the days of `until` do not follow each other, so a layer would never be "
+                    "read; put the oldest layer first"
+                )
+        return value
 
     @field_validator("encoding")
     @classmethod

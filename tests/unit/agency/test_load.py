@@ -155,6 +155,28 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
         "sources.calls",
         "delivery: snapshot is not for a portal's API; give days",
     ),
+    "a layer that never ends before the next one": (
+        lambda s: read_live(s, arcgis=[{"layer": "https://a/0"}, {"layer": "https://a/1"}]),
+        "sources.calls.arcgis",
+        "layer 1 of 2 has no `until`",
+    ),
+    "a last layer that ends": (
+        lambda s: read_live(s, arcgis=[{"layer": "https://a/0", "until": "2026-01-01"}]),
+        "sources.calls.arcgis",
+        "no row from 2026-01-01 on would be read",
+    ),
+    "layers in the wrong order": (
+        lambda s: read_live(
+            s,
+            arcgis=[
+                {"layer": "https://a/0", "until": "2026-01-01"},
+                {"layer": "https://a/1", "until": "2025-01-01"},
+                {"layer": "https://a/2"},
+            ],
+        ),
+        "sources.calls.arcgis",
+        "put the oldest layer first",
+    ),
     "days of files": (
         lambda s: s["sources"]["calls"].update(delivery="days", days=3),
         "sources.calls",
