@@ -1,5 +1,6 @@
 """Masks an e-mail address that is typed with the word "at": jo at gmail.com."""
 
+import itertools
 import re
 
 from cdi.landing.names import is_no_name
@@ -11,9 +12,13 @@ MAY_BE_MAIL_AT_HOUSE = (
     r"(?i)([^\s@]*\pL[\pL\d]*) at (?:gmail|googlemail|hotmail|outlook|yahoo|icloud|live|aol|"
     r"btinternet|sky)(?:\.\pL{2,3}){1,2}\b"
 )
-# Python has another way to write a letter.
-_MAIL_AT_HOUSE = re.compile(
-    MAY_BE_MAIL_AT_HOUSE.replace(r"[\pL\d]", r"[^\W_]").replace(r"\pL", r"[^\W\d_]")
+# Python takes each word whole, with what follows it if that is such a house: its patterns, other
+# than those of DuckDB, would try each letter of a long word as the beginning and each as the end.
+_WORD_AT_HOUSE = re.compile(
+    r"([^\s@]++)"
+    + MAY_BE_MAIL_AT_HOUSE.replace(r"(?i)([^\s@]*\pL[\pL\d]*)", "(").replace(r"\pL", r"[^\W\d_]")
+    + ")?",
+    re.IGNORECASE,
 )
 _BEFORE_MAIL_HOUSE = ROLES["before_mail_house"]
 
@@ -24,11 +29,19 @@ def mask_mails_at_house(text: str) -> str:
     Args:
         text: A text in which other e-mail addresses are masked already.
     """
-    return _MAIL_AT_HOUSE.sub(_mask_mail, text)
+    return _WORD_AT_HOUSE.sub(_mask_mail, text)
 
 
 def _mask_mail(match: re.Match[str]) -> str:
+    if match[2] is None or not _ends_with_letter(match[1]):
+        return match[0]
     is_account = len(match[1]) > 1 and (
         is_no_name(match[1]) or fold(match[1]) in _BEFORE_MAIL_HOUSE
     )
     return match[0] if is_account else "[email]"
+
+
+def _ends_with_letter(word: str) -> bool:
+    """Whether a word ends with a letter, or with digits behind one."""
+    end = itertools.takewhile(str.isalnum, reversed(word))
+    return any(not sign.isdecimal() for sign in end)

@@ -4,6 +4,7 @@ The hashes need the agency's secret key (`cdi.keys`). If it is lost, new hashes 
 ones, and the originals of refused rows cannot be decrypted.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable
 
@@ -14,6 +15,7 @@ from cdi.landing.mails import MAY_BE_MAIL_AT_HOUSE, mask_mails_at_house
 from cdi.landing.names import mask_announced_names, mask_names, mask_titled_names
 from cdi.landing.plates import mask_plates
 from cdi.landing.streets import MAY_BE_STREET, allow_wide_blanks, mask_streets
+from cdi.landing.word_kinds import fold
 from cdi.sql import literal
 
 # One spelling for words of an address that people write in several ways. "Saint" and "street" share
@@ -266,6 +268,14 @@ _OTHER_NAMES: tuple[tuple[str, str | Callable[[str], str]], ...] = (
 
 _WORD = r"[\pL'’]+"  # O'Neil's is one word,
 _PART = r"\pL+"  # and its parts are O, Neil and s
+# Python has another way to write a letter.
+_PYTHON_WORD = re.compile(r"(?:[^\W\d_]|['’])+")
+_PYTHON_PART = re.compile(r"[^\W\d_]+")
+# With more names than these, a row has a text where a name should be. Each word of the log would be
+# compared with each of them; a set finds it at once.
+_MOST_LISTED = 100
+# DuckDB refuses a pattern that is too long.
+_MOST_IN_PATTERN = 1_000
 
 
 def prepare_masks(con: duckdb.DuckDBPyConnection) -> None:
@@ -280,6 +290,7 @@ def prepare_masks(con: duckdb.DuckDBPyConnection) -> None:
         mask_announced_names,
     ):
         con.create_function(function.__name__, function, ["VARCHAR"], "VARCHAR")
+    con.create_function("mask_own_names", mask_own_names, ["VARCHAR", "VARCHAR"], "VARCHAR")
 
 
 def normalise_text(text: str) -> str:
@@ -323,7 +334,9 @@ def mask_text_expression(
     for address in own_addresses or []:
         line = f"trim(split_part({_normalised_expression(address)}, ',', 1))"
         masked = (
-            f"case when len({line}) > 3 then "
+            f"case when len({line}) > {_MOST_IN_PATTERN} "
+            f"then replace({masked}, {line}, '[address]') "
+            f"when len({line}) > 3 then "
             f"regexp_replace({masked}, {_whole_words_pattern(line)}, '[address]', 'g') "
             f"else {masked} end"
         )
@@ -400,12 +413,33 @@ def _mask_names_expression(text: str, names: str) -> str:
         f"case when list_contains(own, {_folded('word')}) "
         f"or list_has_any(own, {_find_all(_PART, _folded('word'))}) then '[name]' else word end"
     )
-    words_and_rest = _find_all(rf"{_WORD}|[^\pL'’]+", text)
-    # `own` is a parameter, because DuckDB would work it out anew for each word of the text
+    words_and_rest = _find_all(rf"{_WORD}|[^\pL'’]+", "t")
+    # `own` and `t` are parameters: DuckDB would work them out anew for each word of the text
     return (
-        f"list_transform([{own}], lambda own: "
-        f"array_to_string(list_transform({words_and_rest}, lambda word: {masked}), ''))[1]"
+        f"list_transform([{text}], lambda t: list_transform([{own}], lambda own: "
+        f"case when len(own) > {_MOST_LISTED} then mask_own_names(t, {names}) "
+        f"else array_to_string(list_transform({words_and_rest}, lambda word: {masked}), '') end"
+        ")[1])[1]"
     )
+
+
+def mask_own_names(text: str, names: str) -> str:
+    """Mask each word of the names on its own, as the SQL of a mask does, but for many names.
+
+    Args:
+        text: The text.
+        names: Names and phones of the same row.
+    """
+    folded = fold(names)
+    found = [*_PYTHON_WORD.findall(folded), *_PYTHON_PART.findall(folded)]
+    own = {word for word in found if len(word) > 1}
+
+    def mask_word(match: re.Match[str]) -> str:
+        word = fold(match[0])
+        is_own = word in own or not own.isdisjoint(_PYTHON_PART.findall(word))
+        return "[name]" if is_own else match[0]
+
+    return _PYTHON_WORD.sub(mask_word, text)
 
 
 def _find_all(pattern: str, text: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -23,12 +24,23 @@ from cdi.landing.counting import (
     count_table_content,
 )
 from cdi.sources.files import FetchedFile
-from cdi.sql import Params, ident, parquet_types, read_query, scalar
+from cdi.sql import Params, ident, parquet_types, read_query, relation, scalar
 
 SQL = Path(__file__).parent / "sql"
 DELIMITERS = ",;\t|"
 MAX_ROW_BYTES = 4 << 20  # no row of a log is longer
 BUFFER_BYTES = 16 * MAX_ROW_BYTES  # DuckDB's own choice
+_REFUSED_COLUMNS = {
+    "file_no": "INTEGER",
+    "line": "BIGINT",
+    "rule_id": "VARCHAR",
+    "detail": "VARCHAR",
+    "original": "VARCHAR",
+}
+# Refused rows are inserted together, as one by one they take milliseconds each; but so few together
+# that they fit into memory, as a row may be long.
+_REFUSED_TOGETHER = 10_000
+_REFUSED_LETTERS = 16 << 20
 _REJECTED_BYTES = 10_000  # DuckDB tells this many bytes of a refused row, and no more
 
 _PIECE_LETTERS = 1 << 20  # a text is read in pieces, as it may be larger than the memory
@@ -87,10 +99,8 @@ def read_raw_rows(
         SourceError: SRC-DELIMITER, SRC-COLUMNS, SRC-FORMAT, SRC-CUT, SRC-UNCOUNTED, each naming the
             file.
     """
-    con.execute(
-        "create table if not exists refused (file_no integer, line bigint, rule_id varchar, "
-        "detail varchar, original varchar)"
-    )
+    columns = ", ".join(f"{name} {kind}" for name, kind in _REFUSED_COLUMNS.items())
+    con.execute(f"create table if not exists refused ({columns})")
     readers = {
         "csv": _read_csv,
         "json": _read_json,
@@ -326,6 +336,8 @@ def _keep_rejected_rows(con: duckdb.DuckDBPyConnection, file: FetchedFile, numbe
     if not rejects:
         return 0
     refused = 0
+    kept: list[dict[str, Any]] = []
+    letters = 0
     with (
         file.path.open("rb") as handle,
         mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content,
@@ -344,16 +356,16 @@ def _keep_rejected_rows(con: duckdb.DuckDBPyConnection, file: FetchedFile, numbe
                 raise _cut_error(file, line)
             text = content[start:end].strip(b"\r\n")
             refused += count_content(text)
-            con.execute(
-                "insert into refused values (?, ?, ?, ?, ?)",
-                [
-                    number,
-                    line,
-                    READ_RULES.get(error_type, "READ-OTHER"),
-                    message,
-                    text.decode("utf-8", "backslashreplace"),
-                ],
-            )
+            original = text.decode("utf-8", "backslashreplace")
+            rule_id = READ_RULES.get(error_type, "READ-OTHER")
+            values = (number, line, rule_id, message, original)
+            kept.append(dict(zip(_REFUSED_COLUMNS, values, strict=True)))
+            letters += len(original)
+            if len(kept) >= _REFUSED_TOGETHER or letters >= _REFUSED_LETTERS:
+                relation(con, _REFUSED_COLUMNS, kept).insert_into("refused")
+                kept, letters = [], 0
+    if kept:
+        relation(con, _REFUSED_COLUMNS, kept).insert_into("refused")
     return refused
 
 

@@ -18,15 +18,21 @@ from cdi.keys import derive_key
 
 # With fewer letters, a text that lacks one says next to nothing: LEE and LEA are two names.
 LEAST_LETTERS = 4
+# A longer text is no name and no street, and has as many variants of its own length as it has
+# letters: those of a text of a megabyte would fill a terabyte.
+MOST_LETTERS = 200
 # Four bytes are enough: a variant is compared with the few of one other row alone.
 BYTES = 4
 DISTINCT_TEXTS = 100_000  # whose variants are kept while a batch is read
 
 
 def list_variants(text: str) -> set[str]:
-    """List a text and all that is left of it where one letter is left out; nothing for no text."""
+    """List a text and all that is left of it where one letter is left out; nothing for no text.
+
+    Of a very short or very long text, only the text itself.
+    """
     variants = {text} - {""}
-    if len(text) >= LEAST_LETTERS:
+    if LEAST_LETTERS <= len(text) <= MOST_LETTERS:
         variants |= {text[:place] + text[place + 1 :] for place in range(len(text))}
     return variants
 

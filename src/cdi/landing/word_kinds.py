@@ -51,7 +51,12 @@ def read_known_words() -> frozenset[str]:
 
 
 def _one_edit_away(word: str) -> Iterator[str]:
-    """Give what a word may have been before one sign was typed wrongly."""
+    """Give what a word may have been before one sign was typed wrongly.
+
+    A word that is longer than any known one by more than a sign is none of them, mistyped.
+    """
+    if len(word) > _longest_word() + 1:
+        return
     for place in range(len(word) + 1):
         head, tail = word[:place], word[place:]
         yield head + tail[1:]
@@ -59,6 +64,11 @@ def _one_edit_away(word: str) -> Iterator[str]:
         for letter in ascii_lowercase:
             yield head + letter + tail
             yield head + letter + tail[1:]
+
+
+@functools.cache
+def _longest_word() -> int:
+    return max(map(len, read_known_words()))
 
 
 class Kind(IntEnum):

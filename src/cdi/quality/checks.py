@@ -30,7 +30,7 @@ from cdi.quality.samples import name_codes, name_refused, name_rows
 from cdi.quality.tables import checked_columns, derive_columns, open_batch, open_files
 from cdi.quality.waivers import apply_waivers, batch_content_id, version_content_id
 from cdi.quality.wording import describe_extent, name_batch
-from cdi.sql import connect, fetch_dicts, ident, read_query, write_database
+from cdi.sql import connect, create_table, fetch_dicts, ident, read_query, write_database
 
 SQL = Path(__file__).parent / "sql"
 
@@ -286,10 +286,14 @@ def _quarantine_rows(
         "where row_id in (select row_id from moved)"
     ).fetchall()
     tokens = encrypt_texts(batch.manifest["agency"], [text for _, text in originals])
-    con.execute("create table originals (row_id varchar, original_encrypted varchar)")
-    con.executemany(
-        "insert into originals values (?, ?)",
-        [(row_id, token) for (row_id, _), token in zip(originals, tokens, strict=True)],
+    create_table(
+        con,
+        "originals",
+        {"row_id": "VARCHAR", "original_encrypted": "VARCHAR"},
+        [
+            {"row_id": row_id, "original_encrypted": token}
+            for (row_id, _), token in zip(originals, tokens, strict=True)
+        ],
     )
     con.execute(read_query(SQL / "quarantined_rows.sql"), {"quarantine": str(batch.quarantine)})
     con.execute("create table kept as from rows where row_id not in (select row_id from moved)")

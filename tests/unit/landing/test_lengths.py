@@ -51,3 +51,40 @@ def test_a_name_of_a_million_letters_is_masked_like_any_other(small: SmallAgency
     assert texts["T-0100"] == "[name] rang"
     assert len(texts) == 6
     assert refused == []
+
+
+def test_a_text_in_each_column_about_a_person_is_read_like_any_other(small: SmallAgency) -> None:
+    """Each of these took time by the square of its length, or more: hours, and all memory."""
+    long = "ab(c " * 40_000
+    word = "q" * 200_000
+    small.settings["sources"]["calls"]["columns"] |= {"location": "place", "victim_name": "victim"}
+    small.write_settings()
+    header = [*CALL_HEADER, "place", "victim"]
+    row = dict(zip(header, [*CALLS[0], word, word], strict=True))
+    row |= {"number": "T-0100", "caller": long, "text": f"{long}{word} jo at gmail.com drunk"}
+    calls = [[*call, "", ""] for call in CALLS]
+    small.write("calls.csv", csv_bytes(header, [*calls, list(row.values())]))
+    batch = extract_dataset(small.agency, "calls", small.interval).batch
+    assert batch
+    ((text, streets, names),) = duckdb.execute(
+        "select log_text_masked, len(location_street_variants), len(victim_name_variants) "
+        f"from '{batch.rows}' where call_reference = 'T-0100'"
+    ).fetchall()
+    # A name's word of one letter stays, as everywhere.
+    assert text == "[name](c " * 40_000 + "[address] [email] drunk"
+    assert (streets, names) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "names", ["", " ".join(f"Zz{a}{b}" for a in "abcdefghijk" for b in "lmnopqrstu")]
+)
+def test_many_names_are_masked_as_few_are(small: SmallAgency, names: str) -> None:
+    """The part of a name, other accents and another case count as well."""
+    row = dict(zip(CALL_HEADER, CALLS[0], strict=True))
+    row |= {
+        "number": "T-0100",
+        "caller": f"Zoë O'Quill {names}",
+        "text": "zoe, QUILL's and zoé-x ran",
+    }
+    texts, _ = land(small, list(row.values()))
+    assert texts["T-0100"] == "[name], [name] and [name]-x ran"

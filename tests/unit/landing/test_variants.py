@@ -10,7 +10,7 @@ import pytest
 
 from cdi.keys import derive_key
 from cdi.landing.masks import variants_expression
-from cdi.landing.variants import hash_variants, prepare_variants
+from cdi.landing.variants import hash_variants, list_variants, prepare_variants
 from cdi.sql import connect, scalar
 
 KEY = b"k" * 32
@@ -101,3 +101,10 @@ def test_what_has_no_letters_has_no_variants(
     assert (
         scalar(con, f"select {variants_expression(part, '$text::varchar')}", {"text": text}) is None
     )
+
+
+def test_a_text_of_more_than_200_letters_has_no_variants_but_itself() -> None:
+    """A text has as many variants as letters, each of its own length."""
+    letters = "".join(map(chr, range(1000, 1201)))
+    assert len(list_variants(letters[:200])) == 201
+    assert list_variants(letters) == {letters}
