@@ -99,8 +99,8 @@ def read_raw_rows(
         SourceError: SRC-DELIMITER, SRC-COLUMNS, SRC-FORMAT, SRC-CUT, SRC-UNCOUNTED, each naming the
             file.
     """
-    columns = ", ".join(f"{name} {kind}" for name, kind in _REFUSED_COLUMNS.items())
-    con.execute(f"create table if not exists refused ({columns})")
+    refused = ", ".join(f"{name} {kind}" for name, kind in _REFUSED_COLUMNS.items())
+    con.execute(f"create table if not exists refused ({refused})")
     readers = {
         "csv": _read_csv,
         "json": _read_json,
