@@ -74,7 +74,7 @@ Draw {draw_id}. Sheet of auditor {auditor}: {count} logs.
 3. Search the crime system by hand for each of them: by place, time and persons, not by the log's
    reference alone.
 4. A crime is recorded (Y) if it has a record of its own, made before the sample was drawn: one
-   that was made since put a miss right. {of_cancelled}
+   that was made since recorded a missed crime. {of_cancelled}
 5. Write each crime on the sheet Crimes: its log, 1, 2, 3 within the log, its offence code (sheet
    Codes), and what you found.
 6. Write when you read the log; times are local. A log without a time counts as not yet read.
