@@ -17,6 +17,8 @@ MOST_ROWS = 50_000  # more would say the same, and take longer
 # A column in which one value in twenty looks personal is one in which personal data is typed.
 PERSONAL_SHARE = 0.05
 _POINT_SHARE = 0.9
+# What a column of times of day shows: six digits and colons, as many references also have.
+_TIME_OF_DAY = re.compile(r"99?:99(:99(\.9+)?)?")
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class ColumnProfile:
             and self.shape_share >= 0.2  # several systems, or a serial without its zeros
             and 4 <= self.shape.count("9") <= len(self.shape) <= 30
             and " AAA" not in self.shape  # words: a place or a text with a number
+            and not _TIME_OF_DAY.fullmatch(self.shape)
             and (self.distinct_count >= 500 or self.distinct_share >= 0.3)
         )
 

@@ -18,6 +18,10 @@ LEAST_SHARE = 0.99
 _TRIED_VALUES = 1000
 # "No time" is often typed as the first day of the century or of Unix; no call came then.
 _SENTINEL_BEFORE = datetime(1971, 1, 1)
+# A source's own dates and times, as text: nineteen characters go as far as the second.
+_TYPED = "try_cast(left(value, 19) as timestamp)"
+# First and last time of a column, and the shares of sentinels and of values at midnight.
+Span = tuple[datetime | None, datetime | None, float, float]
 
 
 @dataclass(frozen=True)
@@ -98,13 +102,8 @@ def read_times(
 
 
 def _read_typed_times(con: duckdb.DuckDBPyConnection, name: str) -> TimeReading:
-    row = con.execute(
-        "select min(time), max(time) from (select try_cast(left(value, 19) as timestamp) as time "
-        "from cells where name = $name)",
-        {"name": name},
-    ).fetchone()
-    least, greatest = row or (None, None)
-    return TimeReading((), 1.0, least=least, greatest=greatest)
+    """Read what a source types as dates or times: no format is needed, but the day may be all."""
+    return TimeReading((), 1.0, "", "", *_measure_span(con, name, _TYPED, Params()))
 
 
 def _are_epochs(con: duckdb.DuckDBPyConnection, name: str, shape: str) -> bool:
@@ -220,11 +219,25 @@ def _has_day_first(form: str) -> bool:
     return form.index("%d") < form.index("%m")
 
 
-def _find_span(
-    con: duckdb.DuckDBPyConnection, name: str, formats: tuple[str, ...]
-) -> tuple[datetime | None, datetime | None, float, float]:
+def _find_span(con: duckdb.DuckDBPyConnection, name: str, formats: tuple[str, ...]) -> Span:
     bound = Params()
     time = f"coalesce({', '.join(_readable(form, bound) for form in formats)})"
+    return _measure_span(con, name, time, bound)
+
+
+def _measure_span(con: duckdb.DuckDBPyConnection, name: str, time: str, bound: Params) -> Span:
+    """Measure the times of a column.
+
+    Args:
+        con: DuckDB connection.
+        name: The column.
+        time: SQL for a value of it as a time.
+        bound: The parameters of that SQL; more are added.
+
+    Returns:
+        The first time that stands for one and the last, the share of those that stand for none,
+        and the share of those at midnight.
+    """
     before = bound.bind(_SENTINEL_BEFORE)
     row = con.execute(
         f"select min(time) filter (where time >= {before}), max(time), "

@@ -69,7 +69,7 @@ def describe_extent(result: Mapping[str, Any]) -> str:
     if result["error"]:
         return str(result["error"])
     if result["unexpected_count"] is None:
-        return f"observed {shorten_decimals(result['observed_value'])}"
+        return f"observed {shorten_decimals(result['observed_value']) or 'nothing'}"
     total = f" of {result['element_count']:,}" if result["element_count"] else ""
     # of files and codes; other rows may be about people
     observed = shorten_decimals(result["observed_value"])

@@ -34,6 +34,8 @@ def test_figures_and_the_shape_of_a_column(tmp_path: Path) -> None:
         ("{0} LARCH STREET", False),
         ("202-555-{0:04d}", False),  # a phone
         ("2026-03-14 07:{0:02d}", False),  # a time
+        ("07:05:{0:02d}", False),  # a time of day, as a column of the type TIME shows it
+        ("07:05:{0:02d}.250000", False),
         ("{0}", False),  # a small number
         ("D{0}", False),
     ],

@@ -137,12 +137,16 @@ def test_a_typed_time_needs_no_format(tmp_path: Path) -> None:
     file = tmp_path / "calls.parquet"
     with connect() as con:
         con.execute(
-            "copy (select timestamp '2026-03-14 07:05:00' as received, 'A' as type) "
+            "copy (select timestamp '2026-03-14 07:05:00' as received, "
+            "date '2026-03-14' as reported_on, 'A' as type) "
             f"to '{file}' (format parquet)"
         )
         profiles = profile_columns(con, read_file_sample(con, "calls", file))
-    (time,) = [p.time for p in profiles if p.time]
-    assert (time.formats, time.is_readable) == ((), True)
+    time, day = [p.time for p in profiles if p.time]
+    for typed in (time, day):
+        assert (typed.formats, typed.is_readable) == ((), True)
+    # a date is told to have no time of day, as a date in a text file is
+    assert (time.midnight_share, day.midnight_share) == (0.0, 1.0)
 
 
 def test_a_time_that_one_row_in_a_hundred_lacks_the_form_of_is_still_readable(

@@ -107,6 +107,13 @@ def test_a_row_is_named_by_its_file_and_line() -> None:
     assert name_row("something") == "something"
 
 
+def test_a_rule_that_saw_no_value_says_so() -> None:
+    """The median of the hours that calls were open, say, where none has a time of closing."""
+    result = {"error": None, "unexpected_count": None, "observed_value": None}
+    assert describe_extent(result) == "observed nothing"
+    assert describe_extent({**result, "observed_value": "0.0"}) == "observed 0.0"
+
+
 def test_a_rule_about_files_counts_files() -> None:
     result = {"error": None, "unexpected_count": 1, "element_count": 1, "observed_value": "0.2"}
     assert describe_extent({**result, "table_name": "files"}) == "1 of 1 files (0.2)"
