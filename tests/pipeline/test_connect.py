@@ -234,6 +234,15 @@ def test_a_newest_row_that_is_too_old_is_told(systems: Checked) -> None:
     systems.set_clock("2026-08-12 12:00+00")
     assert systems.find_one("sources.calls.max_age_hours", "no row read").startswith("look ")
     assert systems.find_one("sources.calls.days", "0 rows of 35 days").startswith("look ")
+    # without a row no column is blamed
+    line = systems.find_one("sources.calls", "there is no row of the last 35 days")
+    assert line.startswith("look ")
+    assert systems.find("final_type_code") == []
+    assert systems.find("sources.calls.columns.call_reference") == []
+
+
+def test_a_code_that_no_row_has_is_told(systems: Checked) -> None:
+    systems.run("update calls set closed_as = null")
     line = systems.find_one("final_type_code", "no code was compared")
     assert line.startswith("look call_types.csv: ")
     assert "no row that was read has a value in closed_as" in line

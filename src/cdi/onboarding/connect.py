@@ -75,7 +75,7 @@ def check_sources(agency: Agency) -> Iterator[Finding]:
                     yield from checker.run()
                 except SourceError as error:
                     yield _describe_error(dataset, source, error)
-            if checker.loaded:
+            if checker.loaded and checker.loaded.row_count:  # without rows nothing is to be asked
                 loaded[dataset] = checker.loaded
             if dataset == "calls":
                 since = checker.start
@@ -178,7 +178,7 @@ class _SourceCheck:
         file = FetchedFile(self.name, spool.file, "", None)
         self.loaded = load_rows(self.con, self.agency, self.dataset, source, file)
         yield self._describe_read(window, self.loaded.row_count)
-        if self.moment:
+        if self.moment and self.loaded.row_count:
             yield from check_days_of_keys(self.con, self.dataset, source)
 
     def _drop_unreadable(self, present: Columns) -> Source:
@@ -203,8 +203,13 @@ class _SourceCheck:
     def _describe_read(self, window: Window, row_count: int) -> Finding:
         length = len(window.interval.days(self.agency)) - AHEAD_DAYS if self.moment else 0
         days = f" of the last {count_rows(length, 'day')}" if length else ""
+        key = f"sources.{self.dataset}"
+        if not row_count:
+            told = f"there is no row{days}, so references and codes were not looked at"
+            fix = "see whether the source still gets rows, and whether the login sees them"
+            return Finding("look", key, told, fix)
         told = f"{count_rows(row_count)}{days} were read for the answers about references and codes"
-        return Finding("fine", f"sources.{self.dataset}", told)
+        return Finding("fine", key, told)
 
 
 class _FileCheck(_SourceCheck):
