@@ -502,7 +502,7 @@ def test_what_is_wrong_without_being_a_missed_crime_is_listed_at_its_foot(
                 ('R#4', 'reported_incident', 'justified', null, 'N4', '100/02', '100/02'),
                 ('R#5', 'neither', 'too_recent', null, null, null, null),
                 ('R#6', 'neither', 'source_missing', null, null, null, null),
-                ('R#7', 'neither', 'justified', 'ALREADY_RECORDED', null, null, null),
+                ('R#7', 'crime', 'recorded', null, 'N7', '100/02', '100/01'),
                 ('R#8', 'neither', 'justified', 'ADMIN', null, null, null)
             ) as v (
                 rape_report_id, kept_as, outcome, reason_code, reported_incident_id,

@@ -1,14 +1,16 @@
 {#- All reports of rape. Each is recorded as a crime at once or, since April 2015, as a reported incident
-    N100 (CRR 2026/27 p63). An N100 belongs to the report of its call; an N100 without a call is a report
-    of its own. A duplicate of another log is no further report (NSIR 2011 1.5). A doubtful link
-    does not count, as in the outcome: the crime is suspected to be missed, or needs no record. -#}
+    N100 (CRR 2026/27 p63). An N100 belongs to the report of its call, also if that became a crime later: it
+    was kept in time if the first of both was. An N100 without a call is a report of its own. What a duplicate
+    of another log reports, or was recorded under another number, is no further report (NSIR 2011 1.5), so an
+    N100 of a log that was closed as a duplicate belongs to the first log. A doubtful link does not count, as
+    in the outcome: the crime is suspected to be missed, or needs no record. -#}
 with incidents as (
     select
         records.published_record_id as crime_record_id,
         records.offence_code as reported_incident_code,
         coalesce(records.reported_at, records.recorded_at) as reported_at,
         records.recorded_at,
-        links.call_id
+        coalesce(first_logs.call_id, links.call_id) as call_id
     from {{ ref('stg_crime_records') }} as records
     inner join (
         select distinct ho_code
@@ -16,6 +18,15 @@ with incidents as (
         where ho_code like '100/%'
     ) as classes on records.offence_code = classes.ho_code
     left join {{ ref('links') }} as links on records.published_record_id = links.crime_record_id
+    left join (
+        select
+            calls.published_call_id as duplicate_call_id,
+            first_calls.published_call_id as call_id
+        from {{ ref('int_linkage__first_logs') }} as repeats
+        inner join {{ ref('stg_calls') }} as calls on repeats.call_id = calls.call_id
+        inner join {{ ref('stg_calls') }} as first_calls on repeats.first_call_id = first_calls.call_id
+        where repeats.is_marked
+    ) as first_logs on links.call_id = first_logs.duplicate_call_id
     where not records.is_withdrawn
 ),
 
@@ -36,7 +47,9 @@ reports as (
         from {{ ref('fct_reported_crimes') }}
         where is_rape and outcome is not null
     ) as rapes
-    where crime_record_id is not null or reason_code is distinct from 'DUPLICATE_LOG'
+    where
+        crime_record_id is not null
+        or coalesce(reason_code, '') not in ('DUPLICATE_LOG', 'ALREADY_RECORDED')
 ),
 
 numbered as (
@@ -53,7 +66,7 @@ joined as (
         reports.crime_record_id,
         numbered.crime_record_id as reported_incident_id,
         coalesce(reports.reported_at, numbered.reported_at) as reported_at,
-        coalesce(reports.recorded_at, numbered.recorded_at) as recorded_at,
+        least(reports.recorded_at, numbered.recorded_at) as recorded_at,
         numbered.reported_incident_code,
         reports.reported_incident_code as expected_incident_code,
         reports.outcome,
@@ -69,7 +82,6 @@ joined as (
         on
             reports.call_id = numbered.call_id
             and reports.place_in_call = numbered.place_in_call
-            and reports.crime_record_id is null
 ),
 
 final as (

@@ -1,6 +1,7 @@
 -- Reports of rape for which an N100 is missing or has another sub-code than the reason asks for. A report
--- that may be a missed crime is on the worklist itself. What another record has already, and a test of the
--- system, need none. Without crime records nobody knows what is missing.
+-- that may be a missed crime is on the worklist itself, and one that became a crime needs no sub-code. What
+-- another record has already is no row of rape_reports, and a test of the system needs no N100. Without
+-- crime records nobody knows what is missing.
 select
     rapes.rape_report_id,
     rapes.call_id,
@@ -17,10 +18,13 @@ where
         (
             rapes.kept_as = 'neither'
             and rapes.outcome = 'justified'
-            and coalesce(rapes.reason_code, '') not in ('ALREADY_RECORDED', 'ADMIN')
+            and rapes.reason_code is distinct from 'ADMIN'
             and (select release.crime_records_as_of from release) is not null
         )
-        or rapes.reported_incident_code <> rapes.expected_incident_code
+        or (
+            rapes.kept_as = 'reported_incident'
+            and rapes.reported_incident_code <> rapes.expected_incident_code
+        )
     )
 order by
     rapes.reported_at,
