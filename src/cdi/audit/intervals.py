@@ -245,3 +245,18 @@ def square_and_add(before: Sequence[Any], after: Sequence[Any]) -> tuple[Any, An
         change - np.hypot(rate_after - low_after, high_before - rate_before),
         change + np.hypot(high_after - rate_after, rate_before - low_before),
     )
+
+
+def change_in_points(before: Sequence[Any], after: Sequence[Any]) -> dict[str, float]:
+    """Work out the change between two audited rates, with the limits of the difference.
+
+    Args:
+        before: The earlier rate, its lower and its upper limit.
+        after: The later rate, its lower and its upper limit.
+
+    Returns:
+        `change_points`, `lower_limit` and `upper_limit`, in percentage points.
+    """
+    names = ("change_points", "lower_limit", "upper_limit")
+    change = square_and_add(before, after)
+    return {name: 100 * float(value) for name, value in zip(names, change, strict=True)}

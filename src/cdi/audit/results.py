@@ -21,7 +21,7 @@ import numpy as np
 
 from cdi.audit.draws import Draw, load_draw
 from cdi.audit.findings import Findings, complete_findings, match_counts
-from cdi.audit.intervals import square_and_add, unrecorded_limits
+from cdi.audit.intervals import change_in_points, unrecorded_limits
 from cdi.audit.rates import (
     FORCE,
     Assistance,
@@ -335,13 +335,9 @@ def _list_changes(audits: list[Row], rates: list[Row]) -> Iterable[Row]:
                     "draw_id": draw_id,
                     "before_draw_id": before["draw_id"],
                     "domain": domain,
-                    **_change_in_points(old, new),
+                    **change_in_points(_rate_and_limits(old), _rate_and_limits(new)),
                 }
 
 
-def _change_in_points(old: Row, new: Row) -> Row:
-    """Work out the change between two rates, with limits, in percentage points."""
-    limits = ("recording_rate", "lower_limit", "upper_limit")
-    change = square_and_add([old[name] for name in limits], [new[name] for name in limits])
-    names = ("change_points", "lower_limit", "upper_limit")
-    return {name: 100 * float(value) for name, value in zip(names, change, strict=True)}
+def _rate_and_limits(row: Row) -> list[Any]:
+    return [row[name] for name in ("recording_rate", "lower_limit", "upper_limit")]

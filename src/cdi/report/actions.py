@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 
+from cdi.audit.intervals import change_in_points
 from cdi.sql import fetch_dicts, read_query, scalar
 
 MEASURED_EFFECT = Path(__file__).parent / "sql" / "measured_effect.sql"
@@ -16,7 +17,7 @@ AS_OF = "select cast(timezone(timezone, timezone('UTC', as_of)) as date) from re
 def measure_actions(
     con: duckdb.DuckDBPyConnection, actions: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Actions with their effect: the change between the audit before and the audit after.
+    """Actions with their effect: the change from the last audit before to the first after.
 
     Args:
         con: A published (or private) file.
@@ -32,7 +33,10 @@ def measure_actions(
         done_on, effects = action["done_on"], []
         if done_on:
             values = {"domain": action["domain"], "done": done_on}
-            effects = fetch_dicts(con, read_query(MEASURED_EFFECT), values)
+            effects = [
+                change_in_points(pair.pop("rate_before"), pair.pop("rate_after")) | pair
+                for pair in fetch_dicts(con, read_query(MEASURED_EFFECT), values)
+            ]
         is_late = action["due_on"] is not None and action["due_on"] < as_of
         row = dict(action)
         row["state"] = "done" if done_on else "overdue" if is_late else "open"

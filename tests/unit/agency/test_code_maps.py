@@ -64,42 +64,68 @@ def test_the_simulated_force_says_simulated_in_each_action() -> None:
     assert all(row["recommendation"].startswith("SIMULATED") for row in rows)
 
 
+AUDITED = """
+    create table release as select timestamp '{as_of}' as as_of, 'Europe/London' as timezone;
+    create table audits (
+        draw_id varchar, period_start timestamp, period_end timestamp, drawn_at timestamp,
+        withheld_reason varchar
+    );
+    create table audited_rates (
+        draw_id varchar, universe varchar, domain varchar, recording_rate double,
+        lower_limit double, upper_limit double
+    );
+"""
+
+
 def test_an_effect_is_the_change_between_the_audits_before_and_after() -> None:
-    """Three audits of a quarter each; only between the first and the second lies the action."""
+    """Newcombe 1998, example (a): 56/70 and 48/80 differ by 0.2, limits 0.0524 to 0.3339."""
     actions = [
         {"action_id": name, "due_on": due, "done_on": done, "domain": "force"}
         for name, due, done in (
             ("in between", None, date(2017, 4, 10)),
             ("within an audit", None, date(2017, 5, 10)),
+            ("before all", None, date(2016, 5, 10)),
             ("after all", None, date(2018, 5, 10)),
             ("late", date(2017, 1, 1), None),
             ("open", date(2019, 1, 1), None),
         )
     ]
     with duckdb.connect() as con:
+        con.execute(AUDITED.format(as_of="2018-06-01"))
         con.execute(
             """
-            create table release as
-            select timestamp '2018-06-01' as as_of, 'Europe/London' as timezone;
-            create table audits (draw_id varchar, period_start timestamp, period_end timestamp);
-            insert into audits values
-                ('first', '2017-01-01', '2017-04-01'),
-                ('second', '2017-05-01', '2017-08-01'),
-                ('third', '2017-08-01', '2017-11-01');
-            create table audited_changes as
-            select * from (values
-                ('second', 'first', 'force', 3.1, 1.2, 5.0),
-                ('third', 'second', 'force', -0.4, -2.0, 1.2),
-                ('second', 'first', 'rape', 9.9, 9.0, 10.8)
-            ) as t (draw_id, before_draw_id, domain, change_points, lower_limit, upper_limit);
+            insert into audits by name select *, period_end as drawn_at from (values
+                ('old', timestamp '2016-06-01', timestamp '2016-09-01', null),
+                ('first', '2017-01-01', '2017-04-01', null),
+                ('of all logs', '2017-02-01', '2017-05-01', null),
+                ('not finished', '2017-04-11', '2017-05-01', 'Not all logs were read.'),
+                ('second', '2017-05-01', '2017-08-01', null),
+                ('third', '2017-08-01', '2017-11-01', null)
+            ) as t (draw_id, period_start, period_end, withheld_reason);
+            insert into audited_rates values
+                ('old', 'frame', 'force', 0.5, 0.4, 0.6),
+                ('first', 'frame', 'force', 0.6, 0.4905, 0.7004),
+                ('of all logs', 'all', 'force', 0.1, 0.05, 0.15),
+                ('not finished', 'frame', 'force', 0.99, 0.98, 1.0),
+                ('second', 'frame', 'force', 0.8, 0.6916, 0.8769),
+                ('third', 'frame', 'force', 0.6, 0.4905, 0.7004),
+                ('first', 'frame', 'rape', 0.2, 0.1, 0.3),
+                ('second', 'frame', 'rape', null, null, null);
             """
         )
         rows = {row["action_id"]: row for row in measure_actions(con, actions)}
+        (rape,) = measure_actions(con, [{**actions[0], "domain": "rape"}])
+    names = ("change_points", "lower_limit", "upper_limit")
     effect = rows["in between"]
-    measured = [effect[name] for name in ("change_points", "lower_limit", "upper_limit")]
-    assert [float(figure) for figure in measured] == [3.1, 1.2, 5.0]
+    measured = [effect[name] for name in names]
+    assert measured == pytest.approx([20.0, 5.24, 33.39], abs=0.02)
     assert (effect["before_draw_id"], effect["draw_id"]) == ("first", "second")
-    for name in ("within an audit", "after all"):
+    # An action within the period of the second audit: it tells neither state.
+    effect = rows["within an audit"]
+    assert (effect["before_draw_id"], effect["draw_id"]) == ("first", "third")
+    assert effect["change_points"] == pytest.approx(0)
+    assert rape["unmeasured"] == "no audit before and after it yet"
+    for name in ("before all", "after all"):
         assert rows[name]["unmeasured"] == "no audit before and after it yet"
     assert [rows[name]["state"] for name in ("late", "open")] == ["overdue", "open"]
     assert rows["late"]["unmeasured"] == "not done yet"
@@ -118,18 +144,16 @@ def test_days_of_actions_and_audits_are_local_days() -> None:
         )
     ]
     with duckdb.connect() as con:
+        con.execute(AUDITED.format(as_of="2018-05-31 23:00"))
         con.execute(
             """
-            create table release as
-            select timestamp '2018-05-31 23:00' as as_of, 'Europe/London' as timezone;
-            create table audits as
-            from (values
+            insert into audits by name from (values
                 ('first', timestamp '2017-03-31 23:00', timestamp '2017-06-30 23:00'),
                 ('second', timestamp '2017-07-31 23:00', timestamp '2017-10-31 00:00')
             ) as t (draw_id, period_start, period_end);
-            create table audited_changes as
-            select 'second' as draw_id, 'first' as before_draw_id, 'force' as domain,
-                3.1 as change_points, 1.2 as lower_limit, 5.0 as upper_limit;
+            insert into audited_rates values
+                ('first', 'frame', 'force', 0.6, 0.5, 0.7),
+                ('second', 'frame', 'force', 0.8, 0.7, 0.9);
             """
         )
         rows = {row["action_id"]: row for row in measure_actions(con, actions)}

@@ -12,6 +12,7 @@ from cdi.audit import results
 from cdi.audit.design import Options
 from cdi.audit.draws import draw_audit
 from cdi.audit.findings import complete_findings
+from cdi.audit.intervals import change_in_points
 from cdi.audit.predictions import Period
 from cdi.sql import connect, create_table
 from tests.audit import AT, AUDITORS, PERIOD, Force
@@ -41,9 +42,7 @@ def test_a_change_has_the_limits_of_newcombe() -> None:
 
     Newcombe (1998), Statistics in Medicine 17, 873-890, method 10, from the limits of Wilson.
     """
-    change = results._change_in_points(
-        rate("a", 0.6, 0.4904, 0.7004), rate("b", 0.8, 0.6918, 0.8774)
-    )
+    change = change_in_points((0.6, 0.4904, 0.7004), (0.8, 0.6918, 0.8774))
     assert change["change_points"] == pytest.approx(20)
     assert change["lower_limit"] == pytest.approx(5.24, abs=0.05)
     assert change["upper_limit"] == pytest.approx(33.39, abs=0.05)
