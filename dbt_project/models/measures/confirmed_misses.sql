@@ -46,7 +46,8 @@ miss_signs as (
     select * from {{ ref('miss_signs') }}
 ),
 
--- A crime that was recorded after somebody confirmed it was missed until then.
+-- A crime that was recorded after somebody confirmed it was missed until then. A record without a time does
+-- not prove that it was there when a person found none, so the miss that was confirmed stays listed.
 misses as not materialized (
     select
         crimes.*,
@@ -59,7 +60,7 @@ misses as not materialized (
     inner join human on reported.reported_crime_id = human.reported_crime_id
     where
         crimes.status = 'confirmed'
-        or (crimes.outcome = 'recorded' and crimes.recorded_at > human.decided_at)
+        or (crimes.outcome = 'recorded' and coalesce(crimes.recorded_at > human.decided_at, true))
 ),
 
 closed_misses as not materialized (

@@ -66,7 +66,8 @@ opened_as_crime as (
 recorded as (
     select
         call_no,
-        min(recorded_at) as recorded_at
+        min(recorded_at) as recorded_at,
+        count(crime_record_id) > 0 and min(recorded_at) is null as is_time_unknown
     from reported_crimes
     group by call_no
 ),
@@ -82,7 +83,8 @@ opened as not materialized (
     from calls
     left join recorded on calls.call_no = recorded.call_no
     cross join settings
-    where calls.initial_offence_group is not null
+    -- Of a log whose records have no time nobody knows whether they were late.
+    where calls.initial_offence_group is not null and not coalesce(recorded.is_time_unknown, false)
 ),
 
 crimes as (
