@@ -164,7 +164,6 @@ late as (
         ) as subject
     from opened
     where district is not null
-
     union all
 
     -- A log counts once for each of its authors. Who first wrote in it later than in these three days is left
