@@ -75,7 +75,8 @@ outcomes as (
         any_value(due_at) as due_at,
         max(outcome) filter (where ruleset = 'strict') as outcome_strict,
         max(outcome) filter (where ruleset = 'standard') as outcome,
-        max(outcome) filter (where ruleset = 'inclusive') as outcome_inclusive
+        max(outcome) filter (where ruleset = 'inclusive') as outcome_inclusive,
+        bool_or(is_rightly_cancelled) filter (where ruleset = 'standard') as is_rightly_cancelled
     from all_outcomes
     group by reported_crime_id
 ),
@@ -117,7 +118,7 @@ final as (
         outcomes.outcome,
         case
             when outcomes.outcome <> 'justified' then null
-            when cancellations.cancellation_check = 'met' then 'RIGHTLY_CANCELLED'
+            when outcomes.is_rightly_cancelled then 'RIGHTLY_CANCELLED'
             else coalesce(
                 human.reason_code,
                 decisions.reason_code,

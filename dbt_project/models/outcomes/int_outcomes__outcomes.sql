@@ -119,7 +119,8 @@ final as (
             when due_at > as_of then 'too_recent'
             when crime_records_as_of is null or due_at > crime_records_as_of then 'source_missing'
             else 'unrecorded'
-        end as outcome
+        end as outcome,
+        is_link_counted and coalesce(cancellation_check = 'met', false) as is_rightly_cancelled
     from judged
 )
 
