@@ -25,10 +25,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from cdi import paths
 from cdi.audit.design import Options, Strata, draw_sample, stratify_frame
 from cdi.audit.predictions import Frame, Period
 from cdi.audit.register import Register, hash_parts
 from cdi.errors import AuditError
+from cdi.files import wait_for_lock
 from cdi.sealed_files import is_as_sealed, write_sealed
 
 # The files of a draw, with the rule that each breaks when it changed, and its name in the error.
@@ -182,6 +184,26 @@ def draw_audit(
             also by a draw that was killed and cannot be finished, as the frame is another one;
             AUDIT-AUDITORS with fewer than two auditors, or with the registrar among them.
     """
+    # The DAG and a command may draw at once. The one that waits then finds the draw of the other.
+    with wait_for_lock(paths.audit(agency)):
+        return _draw_locked(
+            agency, version, period, frame, options, auditors, at, seed=seed, reason=reason
+        )
+
+
+def _draw_locked(
+    agency: str,
+    version: str,
+    period: Period,
+    frame: Frame,
+    options: Options,
+    auditors: Sequence[str],
+    at: datetime,
+    *,
+    seed: int | None,
+    reason: str | None,
+) -> Draw:
+    """Draw as `draw_audit` does; the caller holds the lock of the agency's audits."""
     register = Register(agency)
     before = [line for line in register.draws() if period.overlaps(line["period"])]
     if before and not reason:

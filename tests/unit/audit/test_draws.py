@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 
 from cdi import paths
 from cdi.audit import draws, results
-from cdi.audit.design import Options, draw_sample
+from cdi.audit.design import Options, draw_sample, stratify_frame
 from cdi.audit.draws import (
     Draw,
     draw_audit,
@@ -26,7 +27,8 @@ from cdi.audit.draws import (
 )
 from cdi.audit.register import Register
 from cdi.audit.second_readings import draw_second_readings
-from cdi.errors import AuditError
+from cdi.errors import AuditError, BusyError
+from cdi.files import take_lock
 from cdi.sealed_files import write_sealed
 from tests.audit import AGENCY, AT, AUDITORS, PERIOD, Force
 
@@ -388,3 +390,28 @@ def test_a_hole_that_no_erasure_explains_is_refused(state: Path, force: Force) -
     rewrite("frame.parquet", "call_id", 5, None)
     with pytest.raises(AuditError, match="AUDIT-FRAME"):
         load_draw(AGENCY, draw.draw_id)
+
+
+def test_two_who_draw_at_once_draw_one_after_the_other(
+    state: Path, force: Force, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between reading the draws of before and writing its own, a draw keeps all others out."""
+    others: list[Future[Draw]] = []
+    with ThreadPoolExecutor(1) as pool, monkeypatch.context() as patch:
+
+        def stratify_while_another_draws(*arguments: Any) -> Any:
+            if not others:
+                others.append(pool.submit(draw_logs, force, seed=8))
+                with (
+                    pytest.raises(BusyError, match="BUILD-BUSY"),
+                    take_lock(paths.audit(AGENCY), "a draw"),
+                ):
+                    pass
+            return stratify_frame(*arguments)
+
+        patch.setattr(draws, "stratify_frame", stratify_while_another_draws)
+        first = draw_logs(force)
+        (second,) = others
+        with pytest.raises(AuditError, match="AUDIT-REDRAWN"):
+            second.result()
+    assert [line["draw_id"] for line in Register(AGENCY).draws()] == [first.draw_id]
