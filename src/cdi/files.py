@@ -82,7 +82,7 @@ def sha256_of_json(value: Any) -> str:
 def wait_for_lock(home: Path) -> Iterator[None]:
     """Wait until no other process writes to a folder, then keep others out during the block.
 
-    Used for the landing of a dataset and an agency's erasures, decisions and readings. The
+    Used for the landing of a dataset and an agency's erasures, decisions, draws and readings. The
     operating system releases the lock when the process ends, even if it is killed.
     """
     home.mkdir(parents=True, exist_ok=True)

@@ -186,47 +186,38 @@ def draw_audit(
     """
     # The DAG and a command may draw at once. The one that waits then finds the draw of the other.
     with wait_for_lock(paths.audit(agency)):
-        return _draw_locked(
-            agency, version, period, frame, options, auditors, at, seed=seed, reason=reason
+        register = Register(agency)
+        before = [line for line in register.draws() if period.overlaps(line["period"])]
+        if before and not reason:
+            return _finish_killed_draw(register, before[-1], period, frame, at)
+        names = _check_auditors(agency, auditors)
+        strata = stratify_frame(frame, options)
+        facts = register.append(
+            "draw",
+            at,
+            draw_id=f"{period.name}_{1 + sum(line['period'] == period.name for line in before)}",
+            period=period.name,
+            starts_at=period.starts_at.isoformat(),
+            ends_at=period.ends_at.isoformat(),
+            version=version,
+            logs=options.logs,
+            double_blind=options.double_blind,
+            seconds=AFTER_FIRST,
+            auditors=names,
+            reason=reason,
+            seed=secrets.randbits(63) if seed is None else seed,
+            frame_hash=hash_parts(*frame_leaves(frame)),
+            predictions_hash=predictions_hash(frame),
+            districts_hash=districts_hash(frame),
+            strata_hash=hash_parts(strata.of_log.tobytes()),
+            population=strata.population.tolist(),
+            audited=strata.audited.tolist(),
         )
+        return _finish_draw(register, facts, frame, strata, at)
 
 
-def _draw_locked(
-    agency: str,
-    version: str,
-    period: Period,
-    frame: Frame,
-    options: Options,
-    auditors: Sequence[str],
-    at: datetime,
-    *,
-    seed: int | None,
-    reason: str | None,
-) -> Draw:
-    """Draw as `draw_audit` does; the caller holds the lock of the agency's audits."""
-    register = Register(agency)
-    before = [line for line in register.draws() if period.overlaps(line["period"])]
-    if before and not reason:
-        facts = before[-1]
-        found = f"{facts['period']} of {agency} was drawn on {facts['at'][:10]}"
-        if _is_unfinished(register, facts):
-            if _is_frame_of_plan(facts, period, frame):
-                options = Options(facts["logs"], double_blind=facts["double_blind"])
-                strata = stratify_frame(frame, options)
-                if hash_parts(strata.of_log.tobytes()) == facts["strata_hash"]:
-                    return _finish_draw(register, facts, frame, strata, at)
-            raise AuditError(
-                "AUDIT-REDRAWN",
-                f"{found}, and killed before it had a sample; these are other logs, or their "
-                "predictions have changed",
-                f"finish it while version {facts['version']} is published, or give the reason for "
-                "another draw, which the register keeps",
-            )
-        raise AuditError(
-            "AUDIT-REDRAWN",
-            f"{found}, and {period.name} has days of that period",
-            "audit that sample; if you cannot, give the reason, which the register keeps",
-        )
+def _check_auditors(agency: str, auditors: Sequence[str]) -> list[str]:
+    """Return the auditors in capitals and in order, or refuse if they cannot audit."""
     names = sorted({name.strip().upper() for name in auditors} - {""})
     if len(names) < 2 or ADJUDICATOR in names:
         raise AuditError(
@@ -235,29 +226,32 @@ def _draw_locked(
             "name at least two, by staff number: a part of the logs is read twice, by two people, "
             f"and {ADJUDICATOR} decides where they differ",
         )
-    strata = stratify_frame(frame, options)
-    facts = register.append(
-        "draw",
-        at,
-        draw_id=f"{period.name}_{1 + sum(line['period'] == period.name for line in before)}",
-        period=period.name,
-        starts_at=period.starts_at.isoformat(),
-        ends_at=period.ends_at.isoformat(),
-        version=version,
-        logs=options.logs,
-        double_blind=options.double_blind,
-        seconds=AFTER_FIRST,
-        auditors=names,
-        reason=reason,
-        seed=secrets.randbits(63) if seed is None else seed,
-        frame_hash=hash_parts(*frame_leaves(frame)),
-        predictions_hash=predictions_hash(frame),
-        districts_hash=districts_hash(frame),
-        strata_hash=hash_parts(strata.of_log.tobytes()),
-        population=strata.population.tolist(),
-        audited=strata.audited.tolist(),
+    return names
+
+
+def _finish_killed_draw(
+    register: Register, facts: dict[str, Any], period: Period, frame: Frame, at: datetime
+) -> Draw:
+    """Finish an earlier draw of these days that was killed, or refuse to draw them again."""
+    found = f"{facts['period']} of {register.agency} was drawn on {facts['at'][:10]}"
+    if not _is_unfinished(register, facts):
+        raise AuditError(
+            "AUDIT-REDRAWN",
+            f"{found}, and {period.name} has days of that period",
+            "audit that sample; if you cannot, give the reason, which the register keeps",
+        )
+    if _is_frame_of_plan(facts, period, frame):
+        options = Options(facts["logs"], double_blind=facts["double_blind"])
+        strata = stratify_frame(frame, options)
+        if hash_parts(strata.of_log.tobytes()) == facts["strata_hash"]:
+            return _finish_draw(register, facts, frame, strata, at)
+    raise AuditError(
+        "AUDIT-REDRAWN",
+        f"{found}, and killed before it had a sample; these are other logs, or their "
+        "predictions have changed",
+        f"finish it while version {facts['version']} is published, or give the reason for "
+        "another draw, which the register keeps",
     )
-    return _finish_draw(register, facts, frame, strata, at)
 
 
 def _is_unfinished(register: Register, facts: dict[str, Any]) -> bool:
