@@ -129,7 +129,11 @@ def _publish(name: str, home: Path) -> None:
     text = yaml.safe_dump(settings, sort_keys=False)
     (folder / "agency.yaml").write_text(text, encoding="utf-8")
     variant = Variant(PEER_SCENARIO, FEWEST_MONTHS, PEERS[name])
-    places = {"CDI_HOME": str(home), "CDI_AGENCIES": str(agencies)}
+    places = {
+        "CDI_PREPARED": str(paths.prepared()),  # what dbt made of the code is the same for all
+        "CDI_HOME": str(home),
+        "CDI_AGENCIES": str(agencies),
+    }
     with paths.environment(**places), variant.selected():
         run_simulated(lambda told: None)
 
