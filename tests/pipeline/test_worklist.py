@@ -511,7 +511,8 @@ def test_what_is_wrong_without_being_a_missed_crime_is_listed_at_its_foot(
             insert into main.cancellations by name select * from (values
                 ('C1', true, false, 'C5', 'The victim must be told, and was not'),
                 ('C2', true, true, 'C2', 'Decided by a role that may not'),
-                ('C3', false, false, 'C2', 'All is in order')
+                ('C3', false, false, 'C2', 'All is in order'),
+                ('C4', null, false, 'C2', 'It cannot be checked: the agency does not deliver X')
             ) as v (
                 crime_record_id, is_wrongly_cancelled, is_rape, cancellation_name, check_meaning
             )
@@ -530,3 +531,7 @@ def test_what_is_wrong_without_being_a_missed_crime_is_listed_at_its_foot(
     assert rows[1][1:] == ["5 January 2026, 8pm", reason, "no N100 was found"]
     assert rows[2][3] == "N100 N3 has the sub-code 100/02; its reason asks for 100/01"
     assert rows[4][4] == "Decided by a role that may not"
+    why = "It cannot be checked: the agency does not deliver X"
+    assert f"Not in this list: 1 cancelled record. {why}." in foot
+    report = (built.built_file.parent / "report.html").read_text(encoding="utf-8")
+    assert f"<li>1: {why}</li>" in report

@@ -12,7 +12,7 @@ settings as (
     select * from {{ source('landing', 'settings') }}
 ),
 
-cancellations as (
+cancellations as not materialized (
     select * from {{ ref('int_outcomes__cancellations') }}
 ),
 
@@ -26,6 +26,44 @@ rules as (
 
 links as (
     select * from {{ ref('links') }}
+),
+
+column_words as (
+    select
+        words.column_name,
+        words.in_words
+    from (
+        values
+        ('cancellation_code', 'the reason'),
+        ('other_force_reference', 'the number of the other force'),
+        ('surviving_record_reference', 'the record that stays'),
+        ('victim_told_at', 'when the victim was told'),
+        ('cancelled_at', 'when the record was cancelled'),
+        ('offence_class', 'the class of the offence'),
+        ('cancelled_by_role', 'who decided')
+    ) as words (column_name, in_words)
+),
+
+missing as (
+    select
+        crime_record_id,
+        unnest(string_split(missing_columns, ' ')) as column_name
+    from cancellations
+    where cancellation_check = 'not_assessable'
+),
+
+-- A column that is not delivered is for the agency to map; one that is blank is for people to fill in.
+obstacles as (
+    select
+        missing.crime_record_id,
+        string_agg(format('{} ({})', words.in_words, words.column_name), ' or ' order by words.column_name)
+        filter (where not list_contains(settings.crime_record_columns, missing.column_name)) as undelivered,
+        string_agg(format('{} ({})', words.in_words, words.column_name), ' or ' order by words.column_name)
+        filter (where list_contains(settings.crime_record_columns, missing.column_name)) as blank
+    from missing
+    inner join column_words as words on missing.column_name = words.column_name
+    cross join settings
+    group by missing.crime_record_id
 ),
 
 final as (
@@ -45,8 +83,16 @@ final as (
         rules.name as cancellation_name,
         records.cancelled_by_role,
         cancellations.cancellation_check,
+        cancellations.missing_columns,
         checks.is_failed as is_wrongly_cancelled,
-        checks.meaning as check_meaning,
+        case
+            when obstacles.crime_record_id is null then checks.meaning
+            else 'It cannot be checked: ' || concat_ws(
+                ', and ',
+                'the agency does not deliver ' || obstacles.undelivered,
+                'the record does not give ' || obstacles.blank
+            )
+        end as check_meaning,
         checks.source as check_source,
         records.victim_told_at,
         cancellations.is_victim_told_before
@@ -54,6 +100,7 @@ final as (
     inner join records on cancellations.crime_record_id = records.crime_record_id
     inner join checks
         on cancellations.cancellation_check = checks.cancellation_check
+    left join obstacles on cancellations.crime_record_id = obstacles.crime_record_id
     left join rules
         on records.cancellation_code = rules.cancellation_code
     left join offences on records.offence_code = offences.code

@@ -44,6 +44,7 @@ SETTINGS_COLUMNS = {
     "timezone": "VARCHAR",
     "licence": "VARCHAR",
     "cancelled_statuses": "VARCHAR[]",
+    "crime_record_columns": "VARCHAR[]",
     "logs_a_month": "INTEGER",
     "as_of": "TIMESTAMP",
     "calls_as_of": "TIMESTAMP",
@@ -81,6 +82,10 @@ def open_landing(con: duckdb.DuckDBPyConnection, version: Version) -> None:
         "timezone": agency.timezone,
         "licence": agency.licence,
         "cancelled_statuses": list(agency.cancelled_statuses),
+        # What is not delivered at all is told apart from what is blank in a record.
+        "crime_record_columns": sorted(
+            agency.sources["crime_records"].columns if "crime_records" in agency.sources else ()
+        ),
         "logs_a_month": agency.worklist.logs_a_month,
         "as_of": naive_utc(version.as_of),
         "calls_as_of": newest["calls"],

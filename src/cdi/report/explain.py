@@ -272,6 +272,8 @@ def _describe_cancellation(crime: CallRow) -> str | None:
     check = crime["cancellation_check"]
     if check == "no_record":
         return None
+    if check == "not_assessable":
+        return f"cancelled. {crime['check_meaning']}"
     return "cancelled, by the rules" if check == "met" else in_words(check)
 
 

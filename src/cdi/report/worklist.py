@@ -98,6 +98,7 @@ def write_worklist(con: duckdb.DuckDBPyConnection, version: Version) -> None:
         pages=pages,
         rapes=fetch_dicts(con, read_query(SQL / "rape_reports_to_keep.sql")),
         cancelled=fetch_dicts(con, read_query(SQL / "wrongly_cancelled.sql")),
+        unchecked=fetch_dicts(con, read_query(SQL / "figures" / "cancelled_unchecked.sql")),
         first_rows=FIRST_ROWS,
         sheet_rows=len(rows),
     )

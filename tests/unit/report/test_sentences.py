@@ -9,7 +9,7 @@ from cdi.render import render
 from cdi.report.contract import SQL
 from cdi.sql import fetch_dicts, read_query
 
-WHY = "cannot be checked, as the source gives no reason that a rule knows"
+WHY = "cannot be checked, as the source does not give all that the checks need"
 
 
 def say(part: str, table: str, rows: Sequence[str], others: Sequence[str] = ()) -> str:

@@ -5,7 +5,8 @@ select
     reported.published_shared_record_id as shared_record_id,
     links.call_id as recorded_under_call_id,
     groups.offence_group_name,
-    reasons.reason_name
+    reasons.reason_name,
+    cancellations.check_meaning
 from main.fct_reported_crimes as crimes
 inner join outcomes.int_outcomes__reported_crimes as reported
     on
@@ -14,5 +15,6 @@ inner join outcomes.int_outcomes__reported_crimes as reported
 left join main.links as links on reported.published_shared_record_id = links.crime_record_id
 left join rules.offence_groups as groups on crimes.offence_group = groups.offence_group
 left join rules.reasons as reasons on crimes.reason_code = reasons.reason_code
+left join main.cancellations as cancellations on crimes.crime_record_id = cancellations.crime_record_id
 where crimes.call_id in (select unnest($calls))
 order by crimes.reported_crime_id
