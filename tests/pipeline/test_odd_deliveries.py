@@ -14,26 +14,36 @@ from rich.console import Console
 
 from cdi.report.explain import explain_call
 from cdi.report.headline import read_version_headline
-from tests.conftest import CALL_HEADER, CALLS, SmallAgency, alone, csv_bytes
+from tests.conftest import CALL_HEADER, CALLS, RECORD_HEADER, RECORDS, SmallAgency, alone, csv_bytes
 
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
     """R1 names T-0001. T-0002 names R1 in its own field, and nobody recorded anything for it.
 
-    The file holds rows of another dataset too, and T-0004 has a code that is spelt otherwise.
+    The file holds rows of another dataset too, and T-0004 has a code that is spelt otherwise. So
+    has R2, which was cancelled for a reason that only the agency's own map knows.
     """
     with alone(tmp_path_factory.mktemp("odd")) as odd:
         calls = odd.settings["sources"]["calls"]
         calls["columns"]["record_reference"] = "record"
         calls["rows"] = {"from": "kind", "matches": "log"}
-        odd.settings["loose_code_maps"] = ["call_types"]
+        odd.settings["loose_code_maps"] = ["call_types", "cancellation_codes"]
+        odd.settings["cancelled_statuses"] = ["CANX"]
+        odd.settings["sources"]["crime_records"]["columns"]["cancellation_code"] = "reason"
         odd.write_settings()
         named = {"T-0002": "r1", "T-0003": "R9"}
         rows = [[*row, named.get(row[0], ""), "log"] for row in CALLS]
         rows[3][4] = "the-ft"
         visits = [[*row[:-1], "visit"] for row in rows[:2]]
         odd.write("calls.csv", csv_bytes([*CALL_HEADER, "record", "kind"], rows + visits))
+        odd.write_text(
+            "cancellation_codes.csv",
+            "code,name,cancellation_code,note\nAdd verifiable info,More information,C2,\n",
+        )
+        cancelled = ["R2", "", "2026-01-06 08:00", "A1", "CANX", "N", "add-verifiable info"]
+        records = [*([*row, ""] for row in RECORDS), cancelled]
+        odd.write("records.csv", csv_bytes([*RECORD_HEADER, "reason"], records))
         assert odd.run()
         yield odd
 
@@ -86,6 +96,20 @@ def test_a_code_that_is_spelt_otherwise_is_that_of_a_loose_map_and_shown_as_it_c
         "select final_type_code, final_offence_group from fct_calls where call_id >= 'T-0004' "
         "order by call_id"
     ) == [("the-ft", "theft"), ("THEFT", "theft")]
+
+
+def test_a_cancellation_under_an_own_code_names_the_columns_that_the_agency_does_not_deliver(
+    odd: SmallAgency,
+) -> None:
+    assert odd.rows(
+        "select crime_record_id, cancellation_code, is_wrongly_cancelled, missing_columns "
+        "from cancellations"
+    ) == [("R2", "C2", None, "victim_told_at offence_class cancelled_by_role")]
+    page = (odd.published / "report.html").read_text(encoding="utf-8")
+    assert (
+        "1: It cannot be checked: the agency does not deliver who decided (cancelled_by_role) or "
+        "the class of the offence (offence_class) or when the victim was told (victim_told_at)"
+    ) in page
 
 
 def test_an_agency_without_crime_records_is_published_without_a_claim_about_them(

@@ -19,9 +19,13 @@ of_several_rows as (
 records as (
     select
         standing.*,
-        coalesce(of_several_rows.source_row_count, 1) as source_row_count
+        coalesce(of_several_rows.source_row_count, 1) as source_row_count,
+        -- An own code that is not mapped stays, and no rule knows it; C1 to C5 need no row of the map.
+        coalesce(reasons.cancellation_code, standing.cancellation_code) as mapped_cancellation_code
     from standing
     left join of_several_rows on standing.natural_id = of_several_rows.natural_id
+    left join {{ source('codes', 'cancellation_codes') }} as reasons
+        on standing.cancellation_code = reasons.code
     where standing.row_id = of_several_rows.first_row_id or of_several_rows.natural_id is null
 ),
 
@@ -61,7 +65,7 @@ final as (
         status_code,
         outcome_code,
         flags,
-        cancellation_code,
+        mapped_cancellation_code as cancellation_code,
         cancelled_by_role,
 
         ---------- place; 0 0 is the sources' way to say "unknown"

@@ -42,9 +42,10 @@ CODE_MAPS: dict[str, tuple[str, ...]] = {
 # Without the codes of these two no figure can be given: nobody knows which calls report a crime, or
 # which records are of one.
 NEEDED_MAPS = ("call_types", "offences")
-# types of log entries (who speaks in them), qualifiers of calls, and routes by which crimes are
-# reported
+# reasons for cancelling records, types of log entries (who speaks in them), qualifiers of calls,
+# and routes by which crimes are reported
 OPTIONAL_MAPS: dict[str, tuple[str, ...]] = {
+    "cancellation_codes": ("code", "name", "cancellation_code", "note"),
     "entry_types": ("code", "name", "part", "note"),
     "qualifiers": ("code", "name", "qualifier", "note"),
     "routes": ("code", "name", "route", "note"),
@@ -82,6 +83,7 @@ CODED_COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
         "audit_readings": ("offence_code",),
     },
     "routes": {"calls": ("source_channel",), "crime_records": ("route",)},
+    "cancellation_codes": {"crime_records": ("cancellation_code",)},
 }
 # What does not count where codes are compared loosely: blanks, slashes and dashes of any kind.
 _LOOSE = re.compile(r"[\s/\-\u2010-\u2015]")
@@ -131,6 +133,8 @@ def check_code_maps(folder: Path, loose: Collection[str]) -> None:
         "qualifier": read_seed_values("qualifiers", "qualifier") | {""},
         "route": read_seed_values("routes", "route") | {""},
         "part": set(ENTRY_PARTS),
+        # Never blank: a reason that is none of these cannot be checked, and it is left out.
+        "cancellation_code": read_seed_values("cancellation_rules", "cancellation_code"),
     }
     flags = ("is_rape", "is_domestic_abuse", "expects_record")
     allowed |= {flag: {"true", "false"} for flag in flags}

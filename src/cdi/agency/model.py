@@ -420,7 +420,9 @@ class Agency(Strict):
         default=12, gt=0, le=168, description="a task of a DAG that takes longer is stopped"
     )
     key_rules: dict[str, tuple[KeyRule, ...]]
-    loose_code_maps: tuple[Literal["call_types", "closures", "offences", "routes"], ...] = Field(
+    loose_code_maps: tuple[
+        Literal["call_types", "closures", "offences", "routes", "cancellation_codes"], ...
+    ] = Field(
         default=(),
         description="code maps whose codes are compared without case, blanks, dashes and slashes",
     )
