@@ -14,7 +14,7 @@ DISTRICTS, MONTHS, GROUPS = 8, 12, 11
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = tmp_path_factory.mktemp("attack")
-    scenario = str(SCENARIOS / "two_fifths")
+    scenario = str(SCENARIOS / "fifth")
     done = proof("attack", "--scenario", scenario, "--seed", "33", home=home, seconds=3600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "SIMULATED" in done.stdout
