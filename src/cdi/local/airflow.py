@@ -7,18 +7,21 @@ started and nothing else: its processes are written down in ``processes.json``.
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import logging
 import os
 import secrets
+import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,7 @@ import tenacity
 from cryptography.fernet import Fernet
 
 from cdi import paths
+from cdi.build.prepare import find_or_make
 from cdi.errors import CdiError, StateError
 from cdi.files import read_json, read_json_list, write_json
 from cdi.keys import read_or_make_secret
@@ -46,6 +50,7 @@ KILL_SECONDS = 10.0
 # How long to wait for one answer, and for how long to repeat a request that gets none.
 ANSWER_SECONDS = 30.0
 PATIENCE_SECONDS = 180.0
+DATABASE = "airflow.db"
 # The account by which tasks write their notes; `cdi_airflow.notes_account` lets it do no more.
 NOTES_USER = "cdi-notes"
 NOTES_CONNECTION = "cdi_airflow_api"  # by this name the tasks ask for it
@@ -154,9 +159,7 @@ def airflow_environment(port: int) -> dict[str, str]:
         "core__execution_api_server_url": f"http://127.0.0.1:{port}/execution/",
         "core__simple_auth_manager_users": f"admin:admin,{NOTES_USER}:user",
         "core__simple_auth_manager_passwords_file": home / "passwords.json",
-        "database__sql_alchemy_conn": (
-            f"sqlite:///{home / 'airflow.db'}?timeout={SQLITE_LOCK_SECONDS}"
-        ),
+        "database__sql_alchemy_conn": _connect_to(home),
         "api__base_url": f"http://127.0.0.1:{port}",  # what links in messages begin with
         "api__host": "127.0.0.1",
         "api__port": port,
@@ -198,6 +201,45 @@ def prepare_airflow(port: int) -> dict[str, str]:
     passwords = home / "passwords.json"
     write_json(passwords, {u: keys[u] for u in ("admin", NOTES_USER)}, mode=0o600)
     env = airflow_environment(port)
+    file = home / DATABASE
+    if file.exists():
+        _migrate_database(env)  # it may be of an earlier Airflow
+    else:
+        copy = file.with_suffix(".copy")
+        shutil.copyfile(_prepare_empty_database(env) / DATABASE, copy)
+        copy.rename(file)
+    with contextlib.closing(sqlite3.connect(file, timeout=SQLITE_LOCK_SECONDS)) as database:
+        # Kept in the file. Without it readers stop the writer: "database is locked" under load.
+        database.execute("PRAGMA journal_mode=WAL")
+    return env
+
+
+def _prepare_empty_database(env: Mapping[str, str]) -> Path:
+    """Find Airflow's database as it is before anything happened, or make it; gives its folder.
+
+    It follows from Airflow's version alone, so it is made once for all state folders.
+    """
+
+    def make(folder: Path) -> Iterable[str]:
+        _migrate_database({**env, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": _connect_to(folder)})
+        return [DATABASE]
+
+    parts = sorted(
+        f"{part.name} {part.version}"
+        for part in distributions()
+        if part.name.startswith("apache-airflow")
+    )
+    name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return find_or_make(f"airflow-{name}", make)
+
+
+def _connect_to(folder: Path) -> str:
+    """How Airflow connects to its database in a folder."""
+    return f"sqlite:///{folder / DATABASE}?timeout={SQLITE_LOCK_SECONDS}"
+
+
+def _migrate_database(env: Mapping[str, str]) -> None:
+    """Make the database that the environment names, or bring it to this version of Airflow."""
     migration = subprocess.run(
         _airflow_command("db", "migrate"), env=env, capture_output=True, text=True, check=False
     )
@@ -205,14 +247,8 @@ def prepare_airflow(port: int) -> dict[str, str]:
         raise ServiceError(
             "SERVICE-DATABASE",
             f"airflow db migrate failed:\n{migration.stdout[-1500:]}{migration.stderr[-1500:]}",
-            f"remove {home} (it holds no data of yours) and run again",
+            f"remove {env['AIRFLOW_HOME']} (it holds no data of yours) and run again",
         )
-    with contextlib.closing(
-        sqlite3.connect(home / "airflow.db", timeout=SQLITE_LOCK_SECONDS)
-    ) as database:
-        # Kept in the file. Without it readers stop the writer: "database is locked" under load.
-        database.execute("PRAGMA journal_mode=WAL")
-    return env
 
 
 @contextlib.contextmanager
