@@ -136,7 +136,8 @@ def make_once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path],
     """Make a folder that all tests of the session share, whichever worker of xdist they run in.
 
     The first that asks for it makes it, and the others wait. Nobody may change it afterwards. It is
-    gone with the session, so it is never older than the code that is tested.
+    gone with the session, so it is never older than the code that is tested. In CI, sessions that
+    follow each other on one checkout share it too, in the folder that CDI_TESTS_SHARE names.
 
     Args:
         factory: pytest's fixture of that name.
@@ -144,7 +145,9 @@ def make_once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path],
         fill: What fills the empty folder.
     """
     root = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if "CDI_TESTS_SHARE" in os.environ:
+        root = Path(os.environ["CDI_TESTS_SHARE"])
+    elif "PYTEST_XDIST_WORKER" in os.environ:
         root = root.parent  # the folders of the workers stand side by side in it
     folder = root / "shared" / name
     with wait_for_lock(root / "locks" / name):
