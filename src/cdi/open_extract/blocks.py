@@ -9,10 +9,10 @@ fraud.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ BANDS = (
 # shown, but a reader who knows the total and the class could work it out.
 CLASSES = {"rape": ("not_rape", "sexual_offences"), "domestic_abuse": ("not_domestic_abuse", ALL)}
 MEASURES = ("due", "recorded", "missed")
+STANDARD = "standard"  # the ruleset whose counts are shown
 PARTS_OF_MEASURE = {
     "due": ("recorded", "missed"),
     "missed": ("wrongly_cancelled", "unrecorded"),
@@ -59,6 +60,10 @@ COLUMNS = {
     "measure": "VARCHAR",
     "value": "DOUBLE",
 }
+
+
+# of one place, by ruleset: crimes due, recorded and missed
+Counts = dict[str, tuple[int, int, int]]
 
 
 @dataclass(frozen=True, order=True)
@@ -257,26 +262,62 @@ def _read_rates(
 ) -> dict[Key, float | None]:
     """Rates to the whole percent, where the counts of the standard ruleset are large and shown.
 
-    The counts of the other two rulesets are never shown; a rate to the whole percent does not give
-    them away.
+    The counts of the other two rulesets are never shown. Of few crimes a rate to the whole percent
+    may still give them away, so the differences from the counts that are shown obey the rule of
+    counts: see `_choose_rulesets`.
     """
     params = {"months": quarter.months}
+    rows = fetch_dicts(con, read_query(SQL / "rates.sql"), params)
+    counts_by_place: dict[tuple[str, str], Counts] = defaultdict(dict)
+    for row in rows:
+        counts = (row["due"], row["recorded"], row["due"] - row["recorded"])
+        counts_by_place[row["district"], row["offence_group"]][row["ruleset"]] = counts
+    chosen = {place: _choose_rulesets(found, limits) for place, found in counts_by_place.items()}
     rates: dict[Key, float | None] = {}
-    for row in fetch_dicts(con, read_query(SQL / "rates.sql"), params):
-        place = (ALL, row["district"], row["offence_group"])
-        parts = (row["recorded"], row["due"] - row["recorded"])
-        if (
-            row["due"] >= limits["smallest_denominator"]
-            and not any(0 < part < limits["smallest_count"] for part in parts)
-            and all(shown[Key(*place, ALL, measure)] is not None for measure in MEASURES)
+    for row in rows:
+        place = (row["district"], row["offence_group"])
+        if row["ruleset"] in chosen[place] and all(
+            shown[Key(ALL, *place, ALL, measure)] is not None for measure in MEASURES
         ):
-            rates[Key(*place, row["ruleset"], "recording_rate")] = round(parts[0] / row["due"], 2)
+            rate = round(row["recorded"] / row["due"], 2)
+            rates[Key(ALL, *place, row["ruleset"], "recording_rate")] = rate
     totals = [shown[Key(ALL, ALL, ALL, ALL, measure)] for measure in MEASURES]
     # If no crime was missed it is 1, so above 1 it would say that some were.
     if totals[0] is not None and totals[0] >= limits["smallest_denominator"] and None not in totals:
         effect = scalar(con, DESIGN_EFFECT, params)
         rates[Key(ALL, ALL, ALL, ALL, "design_effect")] = round(effect, 2)
     return rates
+
+
+def _choose_rulesets(counts: Counts, limits: Mapping[str, int]) -> list[str]:
+    """Choose the rulesets whose rate of a place may be shown beside the standard counts.
+
+    A reader of two rates of one place can work out how many crimes the one ruleset counts and the
+    other does not. So these differences must not be small counts either. The standard counts are
+    shown anyway, so of a pair with the standard it is the other rate that is withheld.
+
+    Args:
+        counts: Crimes due, recorded and missed of the place under each ruleset that counts any.
+        limits: The limits of rules.disclosure_limits, by name.
+    """
+    smallest = limits["smallest_count"]
+    standard = counts.get(STANDARD, (0, 0, 0))
+    chosen = [
+        ruleset
+        for ruleset, (due, recorded, missed) in counts.items()
+        if due >= limits["smallest_denominator"]
+        and not any(0 < part < smallest for part in (recorded, missed))
+        and not _differ_by_few(counts[ruleset], standard, smallest)
+    ]
+    others = [ruleset for ruleset in chosen if ruleset != STANDARD]
+    if any(_differ_by_few(counts[a], counts[b], smallest) for a, b in combinations(others, 2)):
+        return [ruleset for ruleset in chosen if ruleset == STANDARD]
+    return chosen
+
+
+def _differ_by_few(ours: Sequence[int], theirs: Sequence[int], smallest: int) -> bool:
+    """Whether any of two rows of counts differ, but by less than the smallest count to be shown."""
+    return any(0 < abs(a - b) < smallest for a, b in zip(ours, theirs, strict=True))
 
 
 def count_quarter(con: duckdb.DuckDBPyConnection, quarter: Quarter) -> dict[Key, int]:

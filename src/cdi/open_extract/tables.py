@@ -123,9 +123,9 @@ TABLES = {
         "from counts where measure = 'recording_rate' group by all order by all",
         {
             "strict_rate": "Only a crime record and a closing crime code count as a report. Null: "
-            "too few crimes, or withheld.",
+            "too few crimes, or withheld, also where it differs from the standard counts by few.",
             "standard_rate": "Likely evidence counts too; this is recorded_count / due_count.",
-            "inclusive_rate": "Possible evidence counts too.",
+            "inclusive_rate": "Possible evidence counts too. Null: as for strict_rate.",
             "status": "No rate here is corrected by an audit; audited_rates has those.",
         },
         key=("quarter", "district", "offence_group"),

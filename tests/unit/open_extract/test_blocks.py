@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,17 @@ import pytest
 
 from cdi.audit.tables import TABLES, create_audit_tables
 from cdi.errors import CdiError, StateError
-from cdi.open_extract.blocks import ALL, Key, Quarter, build_system, count_quarter, release_quarter
+from cdi.open_extract.blocks import (
+    ALL,
+    SQL,
+    Key,
+    Quarter,
+    build_system,
+    count_quarter,
+    release_quarter,
+)
 from cdi.open_extract.write import make_extract, open_for_extract, plan_releases
-from cdi.sql import connect, ident
+from cdi.sql import connect, fetch_dicts, ident, read_query
 from cdi_proofs.attack import Cell, attack_extracts, count_differences, read_open_folder
 from cdi_proofs.open_rehearsal import withhold_small_counts_alone
 
@@ -514,6 +523,85 @@ def test_a_rate_is_of_twenty_crimes_and_hides_no_small_count(tmp_path: Path) -> 
         if row["month"] == ALL and (row["due_count"] or 0) < 20:
             assert place not in rates
     assert {row["status"] for row in found["rates"]} == {"uncorrected indication"}
+
+
+def by_ruleset(quarter: Quarter, district: str, *counts: tuple[int, int]) -> list[dict[str, Any]]:
+    """Thefts, so many recorded and missed under the strict, standard and inclusive ruleset."""
+    count = max(sum(of_ruleset) for of_ruleset in counts)
+    rows = [crime(quarter.starts_on, district, "theft") for _ in range(count)]
+    for ruleset, (recorded, missed) in zip(
+        ("strict", "standard", "inclusive"), counts, strict=True
+    ):
+        outcomes = ["recorded"] * recorded + ["unrecorded"] * missed
+        for row, outcome in zip_longest(rows, outcomes, fillvalue="not_reported"):
+            row[f"outcome_{ruleset}"] = outcome
+            if ruleset == "standard":
+                row["outcome"] = outcome
+    return rows
+
+
+def list_strict_counts(rate: float, due: int, missed: int) -> set[tuple[int, int]]:
+    """All crimes due and missed that the strict ruleset may count, as far as a reader knows.
+
+    It counts no crime more than the standard ruleset does, due or missed. Its rate is to the whole
+    percent, and is not shown of fewer than 20 crimes or of 1 to 4 recorded or missed ones.
+    """
+    return {
+        (strict_due, strict_missed)
+        for strict_due in range(20, due + 1)
+        for strict_missed in range(min(missed, strict_due) + 1)
+        if not any(0 < part < 5 for part in (strict_missed, strict_due - strict_missed))
+        and round((strict_due - strict_missed) / strict_due, 2) == rate
+    }
+
+
+def test_two_rates_of_a_place_do_not_differ_by_a_small_count(tmp_path: Path) -> None:
+    """Of 30 thefts 6 are missed, or strictly read 5 of 29: the two rates would tell the 1."""
+    # whatever fits a strict rate of 83% has one missed crime less than the standard counts
+    assert {missed for _, missed in list_strict_counts(0.83, due=30, missed=6)} == {5}
+    cases = {
+        "strict 1": ((24, 5), (24, 6), (False, True, True)),
+        "none": ((24, 6), (24, 6), (True, True, True)),
+        "inclusive 4": ((24, 6), (28, 6), (True, True, False)),
+        "inclusive 5": ((24, 6), (29, 6), (True, True, True)),
+        "inclusive 4 missed": ((24, 6), (24, 10), (True, True, False)),
+        "inclusive 5 missed": ((24, 6), (24, 11), (True, True, True)),
+        # 5 and 6 more missed and fewer recorded than by the standard: beside each other 1
+        "both": ((19, 11), (18, 12), (False, True, False)),
+        "both far": ((19, 11), (14, 16), (True, True, True)),
+    }
+    rows = [
+        row
+        for district, (strict, inclusive, _) in cases.items()
+        for row in by_ruleset(FIRST, district, strict, (24, 6), inclusive)
+    ]
+    file = version(tmp_path / "v.duckdb", rows, date(2017, 5, 2))
+    found = {
+        row["district"]: [row[f"{name}_rate"] for name in ("strict", "standard", "inclusive")]
+        for row in released(file, tmp_path / "kept", tmp_path / "open")["rates"]
+    }
+    for district, (_, _, is_shown) in cases.items():
+        assert tuple(rate is not None for rate in found[district]) == is_shown, district
+        assert found[district][1] == 0.8
+
+
+def test_where_a_side_of_the_band_is_withheld_the_page_shows_no_band(tmp_path: Path) -> None:
+    rows = [
+        *by_ruleset(FIRST, "A", (224, 51), (224, 56), (224, 56)),
+        *by_ruleset(SECOND, "A", (224, 55), (224, 56), (224, 56)),
+    ]
+    file = version(tmp_path / "v.duckdb", rows, date(2017, 8, 2))
+    released(file, tmp_path / "kept", tmp_path / "open")
+    with connect(tmp_path / "open" / "open.duckdb", read_only=True) as con:
+        quarters = fetch_dicts(con, read_query(SQL / "shown_quarters.sql"))
+    ends = {
+        row["quarter"]: (row["lowest_rate"], row["highest_rate"])
+        for row in quarters
+        if row["offence_group"] == ALL
+    }
+    assert ends == {"2017-Q1": (0.8, 0.81), "2017-Q2": (None, None)}
+    said = (tmp_path / "open" / "index.html").read_text(encoding="utf-8")
+    assert "Read more or less strictly" not in said
 
 
 def test_an_audited_rate_gives_no_small_count_away(planted: Path, tmp_path: Path) -> None:

@@ -15,8 +15,15 @@ select
         when rates.standard_rate in (0, 1) then crimes.recorded_count / crimes.due_count
         else rates.standard_rate
     end as rate,
-    least(rates.strict_rate, rates.standard_rate, rates.inclusive_rate) as lowest_rate,
-    greatest(rates.strict_rate, rates.standard_rate, rates.inclusive_rate) as highest_rate,
+    -- Where a side of the band is withheld there is no band. DuckDB's least and greatest leave nulls out.
+    case
+        when rates.strict_rate + rates.standard_rate + rates.inclusive_rate is not null
+            then least(rates.strict_rate, rates.standard_rate, rates.inclusive_rate)
+    end as lowest_rate,
+    case
+        when rates.strict_rate + rates.standard_rate + rates.inclusive_rate is not null
+            then greatest(rates.strict_rate, rates.standard_rate, rates.inclusive_rate)
+    end as highest_rate,
     crimes.quarter = newest.quarter as is_newest
 from crimes
 cross join newest
