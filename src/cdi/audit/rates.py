@@ -361,7 +361,10 @@ def audit_figures(
     reread = second.changes(FORCE, y, m, 1.0) if second else None
     force = estimate_force_rate(drawn, y, m, by, reread)
     reliability = judge_reliability(force)
-    rows = [_describe_estimate(FORCE, force, force_limits(force), reliability, is_planned=True)]
+    rows = [
+        _describe_estimate(FORCE, force, force_limits(force), reliability, is_planned=True)
+        | {"audited_share": share_audited(by.design, m)}
+    ]
     no_crimes = np.zeros(len(drawn)), np.zeros(len(drawn))
     for domain in parts:
         y, m = found.get(domain.name, no_crimes)
@@ -373,8 +376,25 @@ def audit_figures(
         is_planned = by.is_planned(domain)
         rows.append(
             _describe_estimate(domain.name, estimate, limits, reliability, is_planned=is_planned)
+            | {"audited_share": share_audited(by.design, m)}
         )
     return rows
+
+
+def share_audited(design: Design, m: Floats) -> float | None:
+    """Share of the crimes due in a frame that auditors found, as the audit itself estimates it.
+
+    The nearer it is to 1, the more the audit is a count and the less it is a sample.
+
+    Args:
+        design: The draw.
+        m: Crimes that should be recorded in each audited log; for a domain, only its own.
+
+    Returns:
+        The share; None if no crime was found.
+    """
+    total = float(design.total(m))
+    return float(m.sum()) / total if total else None
 
 
 def _describe_estimate(

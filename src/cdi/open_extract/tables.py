@@ -135,8 +135,9 @@ TABLES = {
     "audited_rates": Table(
         "What share auditors found when they read a random sample, and how sure they are",
         "Recording rates that auditors found, with their intervals; empty before an audit. A rate "
-        "is left out if too few crimes were audited for it, or if a small count of recorded or "
-        "missed crimes could be worked out from it. "
+        "is left out if too few crimes were audited for it, if a small count of recorded or "
+        "missed crimes could be worked out from it, or if it is of a part of the crime of which "
+        "auditors read so much that it is a count rather than an estimate. "
         "One row per audit and part of the crime.",
         read_query(SQL / "audited_rates.sql"),
         {

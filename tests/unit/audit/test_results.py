@@ -59,6 +59,7 @@ def test_a_census_that_found_all_or_nothing_recorded_tells_its_rate(
     findings = complete_findings(draw, *force.audited(draw))
     (whole, *_) = results.estimate_rates(draw, findings)
     assert whole["recording_rate"] == rate_of_all
+    assert whole["audited_share"] == 1
     assert 0 <= whole["lower_limit"] < whole["upper_limit"] <= 1
     base = {"force": {"recorded": 100, "months": 12.0}}
     row = results._add_unrecorded(whole, {"draw_id": draw.draw_id, "universe": "frame"}, base)
@@ -90,6 +91,9 @@ def test_a_sample_that_found_all_or_nothing_recorded_tells_its_rate(
     ]
     worth = sum(weights) ** 2 / sum(weight**2 for weight in weights)
     assert whole["effective_crimes"] == pytest.approx(worth)
+    counts = force.due[draw.positions[force.due[draw.positions] > 0]].tolist()
+    in_frame = sum(count * weight for count, weight in zip(counts, weights, strict=True))
+    assert whole["audited_share"] == pytest.approx(sum(counts) / in_frame)
     assert 30 < worth < whole["audited_crimes"]
     degrees = whole["degrees_of_freedom"]
     size = worth * (student.ppf(0.975, worth - 1) / student.ppf(0.975, degrees)) ** 2

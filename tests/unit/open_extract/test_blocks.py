@@ -28,7 +28,12 @@ from cdi_proofs.open_rehearsal import withhold_small_counts_alone
 
 pytestmark = pytest.mark.usefixtures("state")  # a released quarter is sealed with a key
 
-LIMITS = {"smallest_count": 5, "smallest_denominator": 20, "maturity_days": 30}
+LIMITS = {
+    "smallest_count": 5,
+    "smallest_denominator": 20,
+    "maturity_days": 30,
+    "most_audited_percent": 50,
+}
 GROUPS = ("violence_against_the_person", "sexual_offences", "theft")
 FIRST, SECOND = Quarter(date(2017, 1, 1)), Quarter(date(2017, 4, 1))
 SECRET = "NMP-20170101-0001"  # stands in every column of a call or crime that may hold text
@@ -627,11 +632,11 @@ def test_an_audited_rate_gives_no_small_count_away(planted: Path, tmp_path: Path
         )
         con.execute(
             "insert into measures.audited_rates (draw_id, domain, recording_rate, audited_crimes, "
-            "effective_crimes) values ('d_2', 'none missed', 1, 39, 39)"
+            "audited_share, effective_crimes) values ('d_2', 'none missed', 1, 39, 0.02, 39)"
         )
         con.executemany(
             "insert into measures.audited_rates (draw_id, domain, recording_rate, audited_crimes, "
-            "effective_crimes) values ('d', ?, ?, ?, ?)",
+            "audited_share, effective_crimes) values ('d', ?, ?, ?, 0.02, ?)",
             [[name, 1 - missed / of, of, sure] for name, (missed, of, sure) in audited.items()],
         )
     found = released(planted, tmp_path / "kept", tmp_path / "open")["audited_rates"]
@@ -643,6 +648,40 @@ def test_an_audited_rate_gives_no_small_count_away(planted: Path, tmp_path: Path
         ("d_2", "none missed"),
     }
     assert len(found) == 5
+
+
+def test_an_audit_that_read_most_crimes_gives_away_no_part_by_subtraction(
+    planted: Path, tmp_path: Path
+) -> None:
+    """All 300 crimes were audited: 300 less 200 and 97 leaves 3, of which 271 - 180 - 90 = 1."""
+    audited = {  # due, recorded, and the share of all crimes that were read
+        ("census", "force"): (300, 271, 1.0),
+        ("census", "theft"): (200, 180, 1.0),
+        ("census", "violence_against_the_person"): (97, 90, 1.0),
+        ("census", "sexual_offences"): (3, 1, 1.0),
+        ("sample", "force"): (300, 271, 0.2),
+        ("sample", "theft"): (200, 180, 0.49),
+        ("sample", "rape"): (40, 40, 0.5),  # all rapes are known to be recorded
+    }
+    with connect(planted) as con:
+        con.execute(
+            "insert into measures.audits (draw_id, period_start, period_end) values "
+            "('census', '2017-01-01', '2017-02-01'), ('sample', '2017-02-01', '2017-04-01')"
+        )
+        con.executemany(
+            "insert into measures.audited_rates (draw_id, domain, recording_rate, audited_crimes, "
+            "effective_crimes, audited_share) values (?, ?, ?, ?, ?, ?)",
+            [
+                [*place, recorded / due, due, due, share]
+                for place, (due, recorded, share) in audited.items()
+            ],
+        )
+    found = released(planted, tmp_path / "kept", tmp_path / "open")["audited_rates"]
+    assert {(row["draw_id"], row["domain"]) for row in found} == {
+        ("census", "force"),
+        ("sample", "force"),
+        ("sample", "theft"),
+    }
 
 
 def test_where_the_data_cannot_carry_a_rate_none_is_shown(planted: Path, tmp_path: Path) -> None:

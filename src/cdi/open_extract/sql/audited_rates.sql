@@ -1,5 +1,6 @@
 -- sqlfluff:templater:placeholder:smallest_denominator:20
 -- sqlfluff:templater:placeholder:smallest_count:5
+-- sqlfluff:templater:placeholder:most_audited_percent:50
 -- What auditors found, without the rates that would give a small count away.
 select
     rates.draw_id,
@@ -28,4 +29,7 @@ where
             * least(rates.audited_crimes, rates.effective_crimes)
         ) >= $smallest_count
     )
+    -- Where auditors read most crimes, a rate times their number is nearly an exact count. Parts add up to
+    -- the force, so subtraction would give away a part that is left out. One rate of all has no such sum.
+    and (rates.domain = 'force' or 100 * rates.audited_share < $most_audited_percent)
 order by audits.period_start, rates.universe, rates.draw_id, rates.domain
