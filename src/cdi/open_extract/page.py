@@ -39,8 +39,7 @@ def render_page(
     audits = fetch_dicts(
         con,
         "select *, cast(ends_before_on - interval 1 day as date) as last_on "
-        "from audited_rates where domain = 'force' and universe = 'frame' "
-        "order by ends_before_on desc, starts_on desc limit 1",
+        "from audited_rates where domain = 'force' and is_headline",
     )
     return render(
         "open_index.html.j2",

@@ -145,6 +145,8 @@ TABLES = {
             "starts_on": "First day of the audited period.",
             "ends_before_on": "First day after it.",
             "universe": "frame: crime-coded logs; all: all logs.",
+            "is_headline": "Whether the agency's own report leads with this audit, and the page of "
+            "the open extract too.",
             "domain": "force, an offence group, rape, domestic_abuse, or a district.",
             "recording_rate": "Share of the crime reported that was recorded, 0 to 1.",
             "lower_limit": "Lower end of the 95% interval.",

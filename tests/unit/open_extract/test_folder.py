@@ -66,8 +66,8 @@ def release(
     if is_audited:
         with connect(file) as con:
             con.execute(
-                "insert into measures.audits (draw_id, period_start, period_end) "
-                "values ('d', $start, $end)",
+                "insert into measures.audits (draw_id, period_start, period_end, is_headline) "
+                "values ('d', $start, $end, true)",
                 {"start": AUDIT[0], "end": AUDIT[1]},
             )
             con.execute(
@@ -362,6 +362,37 @@ def test_the_headline_says_its_base(full: Path) -> None:
     # not only what callers said: partners, officers and web forms report crimes, too
     assert "We count crimes in crime-coded logs, by whatever route they were reported" in said
     assert "callers" not in said
+
+
+def test_the_page_leads_with_the_audit_that_the_report_leads_with(home: Path) -> None:
+    """Two audits end on one day; the report leads with the one that was drawn last."""
+    file = version(home / "two_audits.duckdb", crimes(FIRST), date(2017, 5, 2))
+    with connect(file) as con:
+        con.execute(
+            "insert into measures.audits (draw_id, universe, period_start, period_end, is_headline)"
+            " values ('quarter', 'frame', '2017-01-01', '2017-04-01', true), "
+            "('month', 'frame', '2017-03-01', '2017-04-01', false)"
+        )
+        con.execute(
+            "insert into measures.audited_rates (draw_id, universe, domain, recording_rate, "
+            "lower_limit, upper_limit, audited_crimes, effective_crimes) values "
+            "('quarter', 'frame', 'force', 0.784, 0.768, 0.799, 400, 400), "
+            "('month', 'frame', 'force', 0.912, 0.9, 0.93, 400, 400)"
+        )
+    for draw_id, said in (("quarter", True), ("month", False)):
+        with open_for_extract(file) as con:
+            make_extract(con, "testville", home / "kept" / "two_audits", home / "two_audits")
+        page = text_of(home / "two_audits" / "index.html")
+        assert ("Auditors found that 78.4% of reported crime was recorded" in page) == said
+        assert "91.2%" not in page
+        rates = table_rows(home / "two_audits", "audited_rates", "csv")
+        headlines = {row["draw_id"]: row["is_headline"] for row in rates}
+        assert headlines[draw_id] is said
+        # If the rate of that audit is withheld, no other one takes its place.
+        with connect(file) as con:
+            con.execute(
+                "update measures.audited_rates set effective_crimes = 19 where draw_id = 'quarter'"
+            )
 
 
 def test_nearly_all_and_nearly_none_are_not_written_as_all_and_none(home: Path) -> None:

@@ -9,6 +9,7 @@ select
     cast(timezone(release.timezone, timezone('UTC', audits.period_end)) as date)
         as ends_before_on,
     rates.universe,
+    coalesce(audits.is_headline, false) as is_headline,
     rates.domain,
     round(rates.recording_rate, 3) as recording_rate,
     round(rates.lower_limit, 3) as lower_limit,
