@@ -359,14 +359,19 @@ def test_an_audited_log_stays_in_its_fold() -> None:
 # ---------------------------------------------------------------------- the open extract
 
 
+def _without_added_columns(tables: dict[str, list[dict[str, Any]]]) -> Any:
+    """Tables of an open extract as JSON, without the column that is worked out since then."""
+    (quarter,) = tables["quarters"]
+    assert quarter.pop("days_after_end") == (date(2017, 5, 2) - date(2017, 4, 1)).days
+    return json.loads(json.dumps(tables, default=str))
+
+
 def test_a_quarter_is_kept_with_the_same_rows_and_shown_in_the_same_tables(tmp_path: Path) -> None:
     file = version(tmp_path / "recording.duckdb", crimes(FIRST), date(2017, 5, 2))
     shown = released(file, tmp_path / "kept", tmp_path / "open")
     kept = pq.read_table(tmp_path / "kept" / "2017-Q1.parquet")
     assert kept.equals(pq.read_table(PINNED / "2017-Q1.parquet"))
-    assert json.loads(json.dumps(shown, default=str)) == json.loads(
-        (PINNED / "open.json").read_text()
-    )
+    assert _without_added_columns(shown) == json.loads((PINNED / "open.json").read_text())
 
 
 def test_a_quarter_that_left_the_house_is_shown_as_it_was(tmp_path: Path) -> None:
@@ -375,7 +380,7 @@ def test_a_quarter_that_left_the_house_is_shown_as_it_was(tmp_path: Path) -> Non
     shutil.copy(PINNED / "2017-Q1.parquet", kept)
     more = [*crimes(FIRST), *(crime(date(2017, 2, 1), "B", "theft") for _ in range(50))]
     file = version(tmp_path / "recording.duckdb", more, date(2017, 5, 2))
-    shown = json.loads(json.dumps(released(file, kept.parent, tmp_path / "open"), default=str))
+    shown = _without_added_columns(released(file, kept.parent, tmp_path / "open"))
     assert kept.read_bytes() == (PINNED / "2017-Q1.parquet").read_bytes()
     pinned = json.loads((PINNED / "open.json").read_text())
     by_quarter = [name for name, rows in pinned.items() if rows and "quarter" in rows[0]]

@@ -17,6 +17,10 @@ from cdi.open_extract.package import PACKAGE
 from cdi.render import render
 from cdi.sql import fetch_dicts, read_query
 
+# Quarters whose ages differ by more days were counted with visibly more or fewer late records. Runs
+# that come some days late, as over a holiday, make no such difference.
+MOST_DAYS_APART = 7
+
 
 def render_page(
     con: duckdb.DuckDBPyConnection,
@@ -85,6 +89,7 @@ def _gather_common(
         "is_simulated": release["is_simulated"],
         "release": release,
         "quarters": quarters,
+        "ages": _warn_of_ages(con),
         "calendar": [
             {
                 "quarter": quarter,
@@ -95,6 +100,21 @@ def _gather_common(
         "about": about,
         "tables": tables,
     }
+
+
+def _warn_of_ages(con: duckdb.DuckDBPyConnection) -> str:
+    """Warn that the quarters were counted at different ages; blank if they were not."""
+    (ages,) = fetch_dicts(
+        con, "select min(days_after_end) as least, max(days_after_end) as most from quarters"
+    )
+    if ages["least"] is None or ages["most"] - ages["least"] <= MOST_DAYS_APART:
+        return ""
+    return (
+        f"The quarters were counted at different ages, from {ages['least']} to {ages['most']} days "
+        "after their end. The later a quarter is counted, the more crimes that were recorded late "
+        "are in it, so a difference between two quarters may come from their ages alone. The table "
+        "quarters has the age of each (days_after_end)."
+    )
 
 
 def _write_size(file: Path) -> str:

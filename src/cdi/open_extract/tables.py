@@ -9,7 +9,8 @@ from cdi.sql import literal, read_query
 WITHHELD = "Null (in CSV an empty cell) means withheld, so that no small count can be found out."
 NAMES = {
     "agency_name": "Who released it; it says SIMULATED if the force does not exist.",
-    "quarter": "Calendar quarter of the report, for example 2017-Q1.",
+    "quarter": "Calendar quarter of the report, for example 2017-Q1. The table quarters says on "
+    "which day it was counted, and how long after its end.",
     "month": "Month of the report, for example 2017-01, or all.",
     "district": "Police district, or all.",
     "offence_group": "Offence group (Home Office), or all. Fraud is counted in none of them.",
@@ -38,6 +39,13 @@ class Table:
     columns: Mapping[str, str] = field(default_factory=dict)
     key: tuple[str, ...] = field(kw_only=True)
     absence: str = ""
+
+
+# The first day after a quarter, from its name.
+QUARTER_END = (
+    "cast(make_date(cast(quarter[1:4] as integer), 3 * cast(quarter[7:] as integer) - 2, 1) "
+    "+ interval 3 month as date)"
+)
 
 
 def _pivot_measures(*measures: str) -> str:
@@ -174,15 +182,18 @@ TABLES = {
     ),
     "quarters": Table(
         "Which quarters are released, and on which day each was counted",
-        "The released quarters. Each is counted once and not changed afterwards. "
-        "One row per quarter.",
+        "The released quarters. Each is counted once and not changed afterwards, so quarters may "
+        "have been counted at different ages. One row per quarter.",
         "select quarter, any_value(as_of_on) as as_of_on, "
+        f"any_value(date_diff('day', {QUARTER_END}, as_of_on)) as days_after_end, "
         "any_value(ruleset_version) as ruleset_version, "
         "any_value(smallest_count) as smallest_count, "
         "max(value) filter (where measure = 'design_effect') as design_effect "
         "from counts group by all order by all",
         {
             "as_of_on": "The day whose state of knowledge the quarter was counted in.",
+            "days_after_end": "Days from the quarter's end to that day. The more there are, the "
+            "more late records are counted, so compare quarters of about the same age.",
             "ruleset_version": "Version of the rulesets that counted the quarter.",
             "smallest_count": "Counts below it are withheld, 0 too except in crimes.",
             "design_effect": "Factor by which calls with several crimes raise a rate's variance.",

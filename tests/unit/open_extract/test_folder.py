@@ -16,6 +16,7 @@ from cdi.agency.model import Owner
 from cdi.open_extract.about import About
 from cdi.open_extract.blocks import Quarter
 from cdi.open_extract.folder import write_other_files
+from cdi.open_extract.page import _warn_of_ages
 from cdi.open_extract.tables import TABLES
 from cdi.open_extract.write import make_extract, open_for_extract, plan_releases
 from cdi.sql import connect, fetch_dicts
@@ -362,6 +363,33 @@ def test_the_headline_says_its_base(full: Path) -> None:
     # not only what callers said: partners, officers and web forms report crimes, too
     assert "We count crimes in crime-coded logs, by whatever route they were reported" in said
     assert "callers" not in said
+
+
+def test_the_page_says_when_each_quarter_was_counted_and_warns_of_different_ages(
+    home: Path,
+) -> None:
+    """The first release counts two quarters on one day, so at ages of 122 and of 31 days."""
+    warning = "The quarters were counted at different ages, from"
+    third = Quarter(date(2017, 7, 1))
+    rows = [*crimes(FIRST), *crimes(SECOND), *crimes(third)]
+    late = release(home, "ages", rows, date(2017, 8, 1))
+    quarters, groups = read_page_tables(late / "index.html")
+    assert [cells[-1] for cells in quarters["rows"].values()] == ["1 August 2017"] * 2
+    assert all(len(cells) == 4 for cells in groups["rows"].values())
+    days = {row["quarter"]: row["days_after_end"] for row in table_rows(late, "quarters", "csv")}
+    assert days == {"2017-Q1": 122, "2017-Q2": 31}
+    for page in ("index.html", "README.md"):
+        assert f"{warning} 31 to 122 days after their end." in text_of(late / page)
+    assert find_unreleased_numbers(late) == {}
+
+
+def test_quarters_counted_at_about_one_age_need_no_warning() -> None:
+    for ages, warns in (([], False), ([30], False), ([30, 37], False), ([30, 38, 31], True)):
+        with connect() as con:
+            con.execute(
+                "create table quarters as select unnest($1::int[]) as days_after_end", [ages]
+            )
+            assert bool(_warn_of_ages(con)) == warns
 
 
 def test_the_page_leads_with_the_audit_that_the_report_leads_with(home: Path) -> None:

@@ -5,6 +5,7 @@ with newest as (
 
 select
     crimes.quarter,
+    quarters.as_of_on as counted_on,
     crimes.offence_group,
     crimes.due_count,
     crimes.recorded_count,
@@ -26,6 +27,7 @@ select
     end as highest_rate,
     crimes.quarter = newest.quarter as is_newest
 from crimes
+inner join quarters on crimes.quarter = quarters.quarter
 cross join newest
 left join rates
     on
