@@ -59,6 +59,7 @@ def test_the_next_version_repeats_what_changed_before(ran: SmallAgency, publishe
     before = json.loads((published / "open" / "datapackage.json").read_text())["changes"]
     assert [entry["change"] for entry in before] == ["This is the first release."]
     ran.settings["contact"] = {"name": "Open data desk", "email": "open@example.org"}
+    ran.settings["open_extract"] = {"smallest_count": 12}
     _reach(ran, "2026-08-01")
     assert ran.run()
     now = (paths.published("testville") / "current").resolve()
@@ -67,6 +68,7 @@ def test_the_next_version_repeats_what_changed_before(ran: SmallAgency, publishe
     assert package["changes"] == before
     page = (now / "open" / "index.html").read_text()
     assert "open@example.org" in page
+    assert "Counts from 1 to 11 are withheld." in page
     # April to June are settled, but nobody has audited this agency
     assert "Settled, and waiting for this: 2026-Q2." in page
     assert not paths.released("testville").exists()

@@ -10,9 +10,9 @@ import yaml
 from pydantic import ValidationError
 
 from cdi import paths
-from cdi.agency.code_maps import check_code_maps, read_actions
+from cdi.agency.code_maps import check_code_maps, read_actions, read_seed
 from cdi.agency.datasets import AUDITED, BY_PEOPLE
-from cdi.agency.model import SIMULATION, Agency, source_of_people
+from cdi.agency.model import MOST_SMALLEST_COUNT, SIMULATION, Agency, source_of_people
 from cdi.agency.teams import read_teams
 from cdi.errors import AgencyError, CdiError
 from cdi.files import parse_yaml
@@ -77,10 +77,28 @@ def _load_folder(agency_id: str, folder: Path) -> Agency:
             f"{file}: key `agency` is '{agency.agency}', the folder is '{agency_id}'",
             "give both the same name",
         )
+    _check_smallest_count(agency, file)
     check_code_maps(folder, agency.loose_code_maps)
     read_actions(folder)
     read_teams(folder)
     return agency
+
+
+def _check_smallest_count(agency: Agency, file: Path) -> None:
+    """Refuse a setting that would show smaller counts than any agency may."""
+    given = agency.open_extract.smallest_count
+    (least,) = (
+        int(row["limit_value"])
+        for row in read_seed("disclosure_limits")
+        if row["limit_name"] == "smallest_count"
+    )
+    if given is not None and given < least:
+        raise AgencyError(
+            "AGENCY-SCHEMA",
+            f"{file}: key `open_extract.smallest_count` is {given}, but no agency may show counts "
+            f"below {least}",
+            f"give {least} to {MOST_SMALLEST_COUNT}, or leave the key out, which is {least}",
+        )
 
 
 def _parse_agency(file: Path, folder: Path) -> Agency:

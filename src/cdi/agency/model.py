@@ -96,6 +96,21 @@ class Alerts(Strict):
         return value
 
 
+# An agency may withhold larger counts than others do; beyond this limit hardly any count would be
+# left to see. The least that it may give is the limit of all agencies, see `cdi.agency.load`.
+MOST_SMALLEST_COUNT = 100
+
+
+class OpenExtract(Strict):
+    """How much of its counts the agency shows to the public."""
+
+    smallest_count: int | None = Field(
+        default=None,
+        le=MOST_SMALLEST_COUNT,
+        description="smaller counts are withheld; default: the limit of all agencies, 5",
+    )
+
+
 class KeyRule(Strict):
     """How a reference of one form becomes canonical.
 
@@ -443,6 +458,9 @@ class Agency(Strict):
     )
     alerts: Alerts = Field(
         default=Alerts(), description="who is warned before the time limit of a crime has passed"
+    )
+    open_extract: OpenExtract = Field(
+        default=OpenExtract(), description="what the open extract withholds"
     )
     sources: dict[str, Source]
     folder: Path = Field(exclude=True)

@@ -31,6 +31,7 @@ REPORTING = {
 }
 _TYPES = {"as_of": "TIMESTAMP WITH TIME ZONE", "sent_at": "TIMESTAMP WITH TIME ZONE"}
 _BY = "The agency that sent it."
+_LIMITS = {"smallest_denominator": "its agency's limit of"}  # each agency may have another one
 
 
 def describe_reporting(received: Sequence[Received]) -> list[dict[str, Any]]:
@@ -106,4 +107,5 @@ def _write_table(con: Any, name: str, extracts: Mapping[str, Path]) -> None:
     ]
     if parts:
         con.execute(f"create table {name} as {' union all by name '.join(parts)}")
-        comment(con, name, f"{TABLES[name].meaning} Of all agencies.", {"agency": _BY})
+        meaning = TABLES[name].describe(_LIMITS)
+        comment(con, name, f"{meaning} Of all agencies.", {"agency": _BY})

@@ -13,7 +13,7 @@ class About:
     """What the pages say besides the tables; none of it is a count.
 
     Attributes:
-        limits: The limits of rules.disclosure_limits, by name.
+        limits: The limits of this release, as from `write.read_disclosure_limits`.
         upcoming: The quarters that are released next, the first one first.
         contact: Who answers questions of the public; None if nobody is named.
         before: The folder ``open/`` of the release before; None if there is none.
@@ -64,4 +64,6 @@ class About:
             f"A quarter is released once, {self.limits['maturity_days']} days after its end, and "
             "is not counted again. Otherwise the difference between two releases would show small "
             "numbers.",
+            "If the agency raises its limits, the quarters that it released before keep the lower "
+            "ones (smallest_count in the table quarters).",
         ]

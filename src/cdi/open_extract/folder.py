@@ -53,7 +53,7 @@ def write_other_files(folder: Path, about: About) -> None:
     with connect(folder / DATABASE, read_only=True) as con:
         for name in TABLES:
             _copy_table(con, name, folder)
-        tables = describe_tables(con, folder)
+        tables = describe_tables(con, folder, about.limits)
         changes = list_changes(con, about.before)
         write_json(folder / PACKAGE, describe_package(con, tables, about, changes))
         write_text(folder / "index.html", render_page(con, folder, tables, about, changes))
@@ -80,7 +80,7 @@ def _write_database(
             column: (NAMES | dict(table.columns))[column]
             for (column,) in con.execute(f"select column_name from (describe {target})").fetchall()
         }
-        comment(con, target, mark + table.meaning, columns)
+        comment(con, target, mark + table.describe(limits), columns)
     con.execute("drop view temp.counts")
     con.execute("checkpoint open")  # a full disk is told here, and not as the file is detached
     con.execute("detach open")

@@ -5,6 +5,7 @@ is read from ``open.duckdb`` and its comments.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +29,21 @@ _FIELD_TYPES = {
 }
 
 
-def describe_tables(con: duckdb.DuckDBPyConnection, folder: Path) -> list[dict[str, Any]]:
+def describe_tables(
+    con: duckdb.DuckDBPyConnection, folder: Path, limits: Mapping[str, int]
+) -> list[dict[str, Any]]:
     """Describe each table of an open folder by its comments, its rows and its files.
 
     Args:
         con: A connection to its ``open.duckdb``.
         folder: The folder; it has the Parquet and CSV files already.
+        limits: The limits that the meaning of a table names.
     """
     return [
         {
             "name": name,
             "lesson": table.lesson,
-            "meaning": table.meaning,
+            "meaning": table.describe(limits),
             "comment": scalar(
                 con, "select comment from duckdb_tables() where table_name = $name", {"name": name}
             ),

@@ -26,7 +26,8 @@ class Table:
 
     Attributes:
         lesson: What a reader can learn from it, in plain words.
-        meaning: What the table shows; its last sentence is the grain.
+        meaning: What the table shows; its last sentence is the grain. Limits stand in it by their
+            names, in braces: see `describe`.
         query: Makes the table from `counts` (all released quarters) or from the version's file.
         columns: What its columns mean, without those that `NAMES` explains.
         key: The columns that name a row.
@@ -39,6 +40,14 @@ class Table:
     columns: Mapping[str, str] = field(default_factory=dict)
     key: tuple[str, ...] = field(kw_only=True)
     absence: str = ""
+
+    def describe(self, limits: Mapping[str, object]) -> str:
+        """What the table shows, with the limits that it names.
+
+        Args:
+            limits: A number or words for each limit of rules.disclosure_limits, by name.
+        """
+        return self.meaning.format_map(limits)
 
 
 # The first day after a quarter, from its name.
@@ -121,7 +130,7 @@ TABLES = {
         "What share of reported crime was recorded, by district and by offence group",
         "Recording rates, to the whole percent. They are uncorrected: the rules that read the logs "
         "make errors, so three rulesets span a band in place of an interval. A rate is shown if it "
-        "is of 20 crimes or more. "
+        "is of {smallest_denominator} crimes or more. "
         "One row per quarter, district and offence group (one of them all).",
         "select quarter, district, offence_group, "
         "max(value) filter (where part = 'strict') as strict_rate, "

@@ -48,6 +48,7 @@ def write_open_extract(version: Version) -> Path:
             folder,
             contact=agency.contact,
             before=before if before.is_dir() else None,
+            smallest_count=agency.open_extract.smallest_count,
         )
     return folder
 
@@ -73,6 +74,7 @@ def make_extract(
     *,
     contact: Owner | None = None,
     before: Path | None = None,
+    smallest_count: int | None = None,
 ) -> None:
     """Release what has become whole and mature, and make the tables of all that is released.
 
@@ -86,11 +88,12 @@ def make_extract(
         folder: The folder of the tables.
         contact: Who answers questions of the public; None if nobody is named.
         before: The folder of the tables of the release before; None if there is none.
+        smallest_count: As for `read_disclosure_limits`.
 
     Raises:
         StateError: STATE-DAMAGED if a quarter is not as it was released; it is never counted anew.
     """
-    limits = read_disclosure_limits(con)
+    limits = read_disclosure_limits(con, smallest_count)
     # by the seals too, so that a released quarter whose file is lost is noticed
     kept = {Quarter.named(file.name[:7]) for file in released.glob("????-Q?.parquet*")}
     quarters, upcoming = plan_releases(con, limits["maturity_days"], kept)
@@ -112,14 +115,21 @@ def make_extract(
     write_folder(con, files, folder, about)
 
 
-def read_disclosure_limits(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Read the limits of rules.disclosure_limits, by name.
+def read_disclosure_limits(
+    con: duckdb.DuckDBPyConnection, smallest_count: int | None = None
+) -> dict[str, int]:
+    """Read the limits of rules.disclosure_limits, by name, raised if the agency asks for it.
 
     Args:
         con: A version's file.
+        smallest_count: The agency's own smallest count to be shown; it only counts if it is larger
+            than that of all agencies. No rate is shown of fewer crimes either.
     """
     rows = con.execute("select limit_name, limit_value from rules.disclosure_limits").fetchall()
-    return {str(name): int(value) for name, value in rows}
+    limits = {str(name): int(value) for name, value in rows}
+    for name in ("smallest_count", "smallest_denominator"):
+        limits[name] = max(limits[name], smallest_count or 0)
+    return limits
 
 
 def plan_releases(

@@ -484,6 +484,22 @@ def test_a_name_too_long_for_airflows_tags_is_told(small: SmallAgency) -> None:
         load_agency(too_long)
 
 
+@pytest.mark.parametrize("count", [-1, 0, 4, 101])
+def test_an_agency_may_only_withhold_more_of_its_open_extract(
+    small: SmallAgency, count: int
+) -> None:
+    """The limit of all agencies is 5 (rules.disclosure_limits)."""
+    for taken in (5, 100):
+        small.settings["open_extract"] = {"smallest_count": taken}
+        small.write_settings()
+        assert small.agency.open_extract.smallest_count == taken
+    small.settings["open_extract"] = {"smallest_count": count}
+    small.write_settings()
+    with pytest.raises(AgencyError, match=r"(?s)AGENCY-SCHEMA.*`open_extract\.smallest_count`"):
+        _ = small.agency
+    del small.settings["open_extract"]
+
+
 def test_a_map_without_codes_is_told_if_the_source_has_codes(small: SmallAgency) -> None:
     checked = CliRunner().invoke(cli.app, ["check-agency", "--agency", "testville"])
     assert (checked.exit_code, "look" in checked.output) == (0, False)

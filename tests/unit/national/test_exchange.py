@@ -407,6 +407,10 @@ def test_each_national_figure_equals_that_of_the_force(place: Path) -> None:
         rows = con.execute(
             "select agency, recorded_count, due_count from crimes where district = 'all'"
         ).fetchall()
+        meanings = dict(con.execute("select table_name, comment from duckdb_tables()").fetchall())
+    # each agency has a limit of its own
+    assert "A rate is shown if it is of its agency's limit of crimes or more." in meanings["rates"]
+    assert not any("{" in meaning for meaning in meanings.values())
     expected = {name: pair for name, pair in figures.items()}
     expected["force07"] = (None, figures["force07"][1])  # type: ignore[assignment]
     assert {name: (recorded, due) for name, recorded, due in rows} == expected

@@ -512,6 +512,45 @@ def test_the_calendar_follows_the_rule_that_releases_a_quarter(full: Path, home:
         assert upcoming[0] == ripe[-1].next
 
 
+def test_an_agency_that_raises_the_smallest_count_shows_no_smaller_one_and_says_so(
+    home: Path,
+) -> None:
+    """Quarters keep the limit under which they were released."""
+    rows = [*crimes(FIRST), *crimes(SECOND)]
+    for day, smallest_count in ((date(2017, 5, 2), None), (date(2017, 8, 2), 25)):
+        file = version(home / "raised.duckdb", rows, day)
+        with open_for_extract(file) as con:
+            make_extract(
+                con,
+                "testville",
+                home / "kept" / "raised",
+                home / "raised",
+                smallest_count=smallest_count,
+            )
+    quarters = table_rows(home / "raised", "quarters", "csv")
+    assert [row["smallest_count"] for row in quarters] == [5, 25]
+    shown = {
+        quarter: {
+            row[f"{measure}_count"] or 0
+            for row in table_rows(home / "raised", "crimes", "csv")
+            for measure in ("due", "recorded", "missed")
+            if row["quarter"] == quarter
+        }
+        for quarter in ("2017-Q1", "2017-Q2")
+    }
+    assert 9 in shown["2017-Q1"]  # missed crimes of the quarter
+    assert min(shown["2017-Q2"] - {0}) >= 25
+    for page in ("index.html", "README.md"):
+        said = text_of(home / "raised" / page)
+        assert "Counts from 1 to 24 are withheld." in said
+        assert "Rates are shown only of 25 crimes or more" in said
+        assert "A rate is shown if it is of 25 crimes or more." in said
+        assert "20 crimes" not in said
+    assert find_unreleased_numbers(home / "raised") == {}
+    findings = attack_extracts([read_open_folder(home / "raised", form) for form in FORMATS])
+    assert (findings.recovered, findings.told_small) == ({}, [])
+
+
 def test_no_quarter_is_released_before_the_software_has_learnt_from_an_audit(home: Path) -> None:
     """A settled quarter waits, each page says why, and the first taught version releases it."""
     rows = [*crimes(FIRST), *crimes(SECOND)]
