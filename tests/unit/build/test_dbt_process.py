@@ -56,6 +56,9 @@ rendered = [get_rendered(argument, names, native=True) for argument in arguments
 again = [get_rendered(argument, names, native=True) for argument in arguments]
 fire_event(Note(msg="told"))
 fire_event(SystemCouldNotWrite(path="nowhere", reason="for developers", exc="none"))
+import dbt.parser.manifest  # by now the program has imported what it needs, and no more
+import dbt.task.runnable
+
 told_of_models = {
     "ran_at": datetime(2026, 3, 29, 1, 30, tzinfo=UTC),
     "seconds": Decimal("0.25"),
@@ -68,6 +71,10 @@ print(json.dumps({
     "rendered": rendered, "again": again, "told": told,
     "written": Path(file).read_text("utf-8"),
     "empty": [len(empty.rows), list(empty.column_names)],
+    "manifest": [
+        module.write_manifest.__qualname__ == "write_manifest"
+        for module in (dbt.parser.manifest, dbt.task.runnable)
+    ],
 }))
 """
 
@@ -132,6 +139,13 @@ def test_a_statement_without_rows_gives_dbts_empty_table(
     ours: dict[str, Any], dbts: dict[str, Any]
 ) -> None:
     assert ours["empty"] == dbts["empty"] == [0, []]
+
+
+def test_the_manifest_is_written_after_the_last_model_and_not_before_the_first(
+    ours: dict[str, Any], dbts: dict[str, Any]
+) -> None:
+    assert dbts["manifest"] == [True, True]
+    assert ours["manifest"] == [False, True]
 
 
 @pytest.mark.parametrize(("settings", "code"), [("checks", 1), ("trusts", 0)])
