@@ -21,6 +21,18 @@ kinds as (
     select * from {{ ref('evidence_kinds') }}
 ),
 
+calls as (
+    select * from {{ ref('stg_calls') }}
+),
+
+settings as (
+    select * from {{ source('landing', 'settings') }}
+),
+
+counting_rules as (
+    select * from {{ ref('counting_rules') }}
+),
+
 -- The number of crimes in the call: by the text model, or without a model as many as the account tells of.
 counts as (
     select
@@ -78,13 +90,31 @@ beside as (
         and readings.second_group <> readings.offence_group
 ),
 
+-- Crimes that the rules of the day of the report count in addition to the others, so that they stay though
+-- the text model reads one crime. Messages are not among them: there are as many crimes as recipients, and
+-- that number is what the text model reads.
+in_addition as (
+    select
+        named.call_id,
+        named.crime_number
+    from named
+    inner join calls on named.call_id = calls.call_id
+    cross join settings
+    inner join counting_rules
+        on
+            named.counting_class = counting_rules.counting_class
+            and {{ local_date('calls.received_at', 'settings.timezone') }}
+            between counting_rules.valid_from and counting_rules.valid_to
+    where counting_rules.effect = 'additional' and named.counting_class <> 'malicious_communications'
+),
+
 claims as (
     select named.*
     from named
     inner join wanted on named.call_id = wanted.call_id
-    where
-        named.crime_number <= wanted.crime_count
-        or named.counting_class in ('modern_slavery', 'breach')
+    left join in_addition
+        on named.call_id = in_addition.call_id and named.crime_number = in_addition.crime_number
+    where named.crime_number <= wanted.crime_count or in_addition.call_id is not null
 
     union all
 
