@@ -271,8 +271,11 @@ def _read_log(visit: Visit, typed: str) -> tuple[LogView, list[Crime]]:
     with connect(visit.shown.file, read_only=True) as con:
         call_id = find_call_id(con, agency, typed)
         view = read_logs(con, agency, [call_id])[call_id]
-    crimes = [crime for crime in read_crimes(visit.shown.file) if crime["call_id"] == call_id]
-    return view, crimes
+    return view, _crimes_of_log(visit.shown, call_id)
+
+
+def _crimes_of_log(shown: Shown, call_id: str) -> list[Crime]:
+    return [crime for crime in read_crimes(shown.file) if crime["call_id"] == call_id]
 
 
 def _render_log(
@@ -327,7 +330,7 @@ def _render_log(
             "at": _decided_at(row["decided_at"], agency),
             "reason": dict(reasons).get(row["reason_code"], row["reason_code"]),
             "note": row["reason"],
-            "counts": has_effect(taken, row),
+            "counts": has_effect(taken, row, crimes),
         }
         for row in taken
     ]
@@ -445,7 +448,7 @@ def _is_in_version(shown: Shown, decision: Decision) -> bool:
 
 def _describe_done(visit: Visit, standing: Standing, reference: str) -> dict[str, Any] | None:
     """Say what was just decided, if the reference is of a decision by this person."""
-    for rows in standing.by_call.values() if reference else ():
+    for call_id, rows in standing.by_call.items() if reference else ():
         for row in rows:
             own = visit.person.is_same(row["decided_by"]) or visit.person.is_same(
                 row["second_person"]
@@ -456,7 +459,7 @@ def _describe_done(visit: Visit, standing: Standing, reference: str) -> dict[str
                     "crime": row["crime_number"],
                     "record": row["record_reference"],
                     "what": KINDS_AT_DESK[row["decision_kind"]],
-                    "counts": has_effect(rows, row),
+                    "counts": has_effect(rows, row, _crimes_of_log(visit.shown, call_id)),
                     "is_undone": row["decision_kind"] == UNDONE,
                     "is_confirmed": row["decision_kind"] == CONFIRMED,
                     "is_linked": row["decision_kind"] == "link",

@@ -117,23 +117,39 @@ class Standing:
         return PASSED if newest["decision_kind"] == PASSED else SUSPECTED
 
 
-def has_effect(rows: Sequence[Decision], decision: Decision) -> bool:
-    """Whether a decision changes figures: what waits does not, nor does taking it back.
+def has_effect(
+    rows: Sequence[Decision], decision: Decision, crimes: Sequence[Mapping[str, Any]]
+) -> bool:
+    """Whether a decision changes figures.
+
+    What waits for somebody else does not. What settles nothing, as a rape that one person dismisses
+    or something taken back, does so only where a decision before it had settled something.
 
     Args:
         rows: All decisions about the call, the oldest first.
         decision: One of them.
+        crimes: The call's crimes in the version, each with `crime_number` and `is_rape`.
     """
-    if decision["decision_kind"] != UNDONE or decision["record_reference"]:
-        return decision["decision_kind"] not in WAITING
+    if decision["record_reference"]:
+        return True
+    if decision["decision_kind"] in WAITING:
+        return False
     before = [
-        row["decision_kind"]
+        row
         for row in rows[: rows.index(decision)]
         if row["decision_kind"] in (CONFIRMED, DISMISSED, UNDONE)
         and not row["record_reference"]
         and (not decision["crime_number"] or row["crime_number"] in ("", decision["crime_number"]))
     ]
-    return bool(before) and before[-1] != UNDONE
+    return any(_settles_a_crime(row, crimes) for row in (decision, *before[-1:]))
+
+
+def _settles_a_crime(decision: Decision, crimes: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a decision settles one of the crimes that it is about, if nothing comes after it."""
+    number = decision["crime_number"]
+    are_rapes = [bool(c["is_rape"]) for c in crimes if number in ("", str(c["crime_number"]))]
+    # a crime that the version no longer lists is not known to be a rape
+    return any(is_settled(decision, is_rape=is_rape) for is_rape in are_rapes or [False])
 
 
 # What was read last, by agency and file, with what tells that the file is still the same.
