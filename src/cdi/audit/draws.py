@@ -31,6 +31,7 @@ from cdi.audit.predictions import Frame, Period
 from cdi.audit.register import Register, hash_parts
 from cdi.errors import AuditError
 from cdi.files import wait_for_lock
+from cdi.landing.batches import refuse_moved
 from cdi.sealed_files import is_as_sealed, write_sealed
 
 # The files of a draw, with the rule that each breaks when it changed, and its name in the error.
@@ -182,11 +183,17 @@ def draw_audit(
     Raises:
         AuditError: AUDIT-REDRAWN if days of the period were drawn before and no reason is given,
             also by a draw that was killed and cannot be finished, as the frame is another one;
-            AUDIT-AUDITORS with fewer than two auditors, or with the registrar among them.
+            AUDIT-AUDITORS with fewer than two auditors, or with the registrar among them;
+            AUDIT-SIZE if the audit is too small or too large for the frame.
+        StateError: AGENCY-MOVED if the agency is worked on elsewhere.
     """
+    register = Register(agency)
+    if not register.draws():  # the lock makes the folder, and a refused first draw leaves nothing
+        refuse_moved(agency)
+        _check_auditors(agency, auditors)
+        stratify_frame(frame, options)
     # The DAG and a command may draw at once. The one that waits then finds the draw of the other.
     with wait_for_lock(paths.audit(agency)):
-        register = Register(agency)
         before = [line for line in register.draws() if period.overlaps(line["period"])]
         if before and not reason:
             return _finish_killed_draw(register, before[-1], period, frame, at)

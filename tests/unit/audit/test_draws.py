@@ -16,19 +16,21 @@ import pytest
 
 from cdi import paths
 from cdi.audit import draws, results
-from cdi.audit.design import Options, draw_sample, stratify_frame
+from cdi.audit.design import Options, draw_sample
 from cdi.audit.draws import (
     Draw,
     draw_audit,
     erase_from_register,
+    frame_leaves,
     load_draw,
     read_assignments,
     read_drawn_logs,
 )
 from cdi.audit.register import Register
 from cdi.audit.second_readings import draw_second_readings
-from cdi.errors import AuditError, BusyError
+from cdi.errors import AuditError, BusyError, StateError
 from cdi.files import take_lock
+from cdi.landing.batches import MOVED_KEYS, moved_file
 from cdi.sealed_files import write_sealed
 from tests.audit import AGENCY, AT, AUDITORS, PERIOD, Force
 
@@ -163,6 +165,20 @@ def test_one_auditor_is_not_enough(state: Path, force: Force, names: list[str]) 
     with pytest.raises(AuditError, match="AUDIT-AUDITORS"):
         draw_audit(AGENCY, "v1", PERIOD, force.frame, Options(400), names, AT)
     assert Register(AGENCY).entries() == []
+
+
+def test_a_first_draw_that_is_refused_leaves_nothing(state: Path, force: Force) -> None:
+    """Neither for its auditors nor for its size, nor if the agency has moved elsewhere."""
+    with pytest.raises(AuditError, match="AUDIT-AUDITORS"):
+        draw_audit(AGENCY, "v1", PERIOD, force.frame, Options(400), ["A"], AT)
+    with pytest.raises(AuditError, match="AUDIT-SIZE"):
+        draw_audit(AGENCY, "v1", PERIOD, force.frame, Options(10**6), AUDITORS, AT)
+    moved = moved_file(AGENCY)
+    moved.parent.mkdir(parents=True, exist_ok=True)
+    moved.write_text(json.dumps({key: None for key in MOVED_KEYS} | {"target": "elsewhere"}))
+    with pytest.raises(StateError, match="AGENCY-MOVED"):
+        draw_audit(AGENCY, "v1", PERIOD, force.frame, Options(400), AUDITORS, AT)
+    assert not paths.audit(AGENCY).exists()
 
 
 def test_a_staff_number_is_kept_in_capitals_as_its_readings_are_staged(
@@ -399,7 +415,7 @@ def test_two_who_draw_at_once_draw_one_after_the_other(
     others: list[Future[Draw]] = []
     with ThreadPoolExecutor(1) as pool, monkeypatch.context() as patch:
 
-        def stratify_while_another_draws(*arguments: Any) -> Any:
+        def hash_while_another_draws(*arguments: Any) -> Any:
             if not others:
                 others.append(pool.submit(draw_logs, force, seed=8))
                 with (
@@ -407,9 +423,9 @@ def test_two_who_draw_at_once_draw_one_after_the_other(
                     take_lock(paths.audit(AGENCY), "a draw"),
                 ):
                     pass
-            return stratify_frame(*arguments)
+            return frame_leaves(*arguments)
 
-        patch.setattr(draws, "stratify_frame", stratify_while_another_draws)
+        patch.setattr(draws, "frame_leaves", hash_while_another_draws)
         first = draw_logs(force)
         (second,) = others
         with pytest.raises(AuditError, match="AUDIT-REDRAWN"):
