@@ -278,6 +278,7 @@ def keep_readings(
                 draw_id=draw.draw_id,
                 auditor=auditor,
                 rows=len(some),
+                file=file.name,
                 sha256=sha256_of_file(written),
                 **facts,
             )

@@ -153,7 +153,8 @@ def _check(folder: Path, draw_id: str) -> list[str]:
         raise AuditError(
             "AUDIT-PACK",
             f"the pack of {draw_id} does not pass its own check: {'; '.join(wrong)}",
-            "land and build again, so that the published version has the readings as they are now",
+            "hand in again, or restore from the backup, any readings that it names; then land and "
+            "build again, so that the published version has the readings as they are now",
         )
     _, *steps = re.split(r"^Step \d\n", done.stdout.rpartition("\n5 of 5")[0], flags=re.MULTILINE)
     return [step.rstrip() for step in steps]

@@ -1,10 +1,11 @@
-"""The check in an inspector's pack takes no file of readings that the register does not know."""
+"""The check in an inspector's pack takes no readings but those that the register noted last."""
 
 import hashlib
 import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -30,24 +31,67 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_erasure(readings: dict[str, str | None]) -> None:
-    lines = [
-        {"kind": "erasure", "draw_id": DRAW, "positions": [4]},  # as erasures were once noted
-        {"kind": "erasure", "draw_id": DRAW, "positions": [], "readings": readings},
-    ]
-    Path("register.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+FIRST, SECOND = f"{DRAW}_1207.csv", f"{DRAW}_1207_second.csv"
+
+
+def write_register(*lines: dict[str, Any]) -> None:
+    of_draw = [{"draw_id": DRAW, **line} for line in lines]
+    Path("register.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in of_draw))
+
+
+def note_delivery(text: str, file: str | None = None) -> dict[str, Any]:
+    """A line about readings that auditor 1207 handed in; earlier versions did not name the file."""
+    line = {"kind": "delivery", "auditor": "1207", "sha256": sha256(text)}
+    return line | ({"file": file} if file else {})
+
+
+def passes(check: ModuleType, name: str, text: str) -> bool:
+    """Whether a pack with this file of readings passes."""
+    file = Path(name)
+    file.write_text(text)
+    try:
+        check.check_readings([file])
+    except check.WrongError as error:
+        assert name in str(error)
+        return False
+    return True
 
 
 def test_after_an_erasure_only_the_file_that_it_left_passes(check: ModuleType) -> None:
-    cleaned, other = Path(f"{DRAW}_1207.csv"), Path(f"{DRAW}_1311.csv")
-    cleaned.write_text("without the erased log")
-    other.write_text("as it was delivered")
-    write_erasure({cleaned.name: sha256("without the erased log"), f"{DRAW}_FCR.csv": None})
-    noted = {sha256("as it was delivered")}
-    check.check_readings(noted, [cleaned, other])
-    for file, text in ((cleaned, "changed since"), (other, "without the erased log")):
-        before = file.read_text()
-        file.write_text(text)
-        with pytest.raises(check.WrongError, match=file.name):
-            check.check_readings(noted, [cleaned, other])
-        file.write_text(before)
+    readings = {FIRST: sha256("without the erased log"), SECOND: None}
+    write_register(
+        note_delivery("as it was delivered", FIRST),
+        note_delivery("the second reading", SECOND),
+        {"kind": "erasure", "positions": [4]},  # as erasures were once noted
+        {"kind": "erasure", "positions": [], "readings": readings},
+    )
+    assert passes(check, FIRST, "without the erased log")
+    assert not passes(check, FIRST, "as it was delivered")
+    assert not passes(check, SECOND, "the second reading")
+
+
+def test_readings_that_others_took_the_place_of_do_not_pass(check: ModuleType) -> None:
+    """The rate was worked out from the newest ones, and not from those before."""
+    write_register(
+        note_delivery("two crimes", FIRST),
+        note_delivery("one crime", FIRST),
+        note_delivery("read by another", SECOND),
+    )
+    assert passes(check, FIRST, "one crime")
+    assert passes(check, SECOND, "read by another")
+    assert not passes(check, FIRST, "two crimes")
+    assert not passes(check, FIRST, "read by another")
+
+
+def test_a_register_of_an_earlier_version_names_the_auditor_alone(check: ModuleType) -> None:
+    before = [note_delivery("two crimes"), note_delivery("one crime")]
+    write_register(*before)
+    assert passes(check, FIRST, "one crime")
+    assert not passes(check, FIRST, "two crimes")
+    # from then on a line may be about either file of the auditor
+    write_register(*before, {"kind": "second"}, note_delivery("read second"))
+    assert passes(check, FIRST, "one crime")
+    assert passes(check, SECOND, "read second")
+    assert not passes(check, SECOND, "one crime")
+    write_register(*before, {"kind": "second"}, note_delivery("x"), note_delivery("again", FIRST))
+    assert not passes(check, FIRST, "one crime")
