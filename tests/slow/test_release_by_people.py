@@ -3,7 +3,6 @@
 import contextlib
 import json
 import sqlite3
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,7 +64,7 @@ def answer(airflow: RunningAirflow, run_id: str, task: str, user: str, option: s
     )
     # Airflow takes an answer for a failure that comes before the scheduler heard from the executor
     # that the asking process has ended, and asks again; people are slower
-    time.sleep(8)
+    wait_for(f"the scheduler to hear that {task} asked", lambda: has_heard(airflow, run_id, task))
     known = json.loads((airflow.home / "airflow" / "passwords.json").read_text())
     with httpx.Client(base_url=airflow.client.url, timeout=60) as http:
         token = http.post("/auth/token", json={"username": user, "password": known[user]}).json()
@@ -78,6 +77,18 @@ def answer(airflow: RunningAirflow, run_id: str, task: str, user: str, option: s
             headers={"Authorization": f"Bearer {token['access_token']}"},
         )
         assert done.is_success, done.text
+
+
+def has_heard(airflow: RunningAirflow, run_id: str, task: str) -> bool:
+    """Whether the scheduler says that the process of a task's newest try has ended."""
+    (tries,) = (
+        told["try_number"]
+        for told in airflow.client.tasks(BUILD, run_id)
+        if told["task_id"] == task
+    )
+    text = (airflow.home / "airflow" / "logs" / "scheduler.log").read_text(encoding="utf-8")
+    ended = f"Finished: dag_id={BUILD}, task_id={task}, run_id={run_id}, "
+    return any(ended in line and f"try_number={tries}, " in line for line in text.splitlines())
 
 
 def posts(hook: HookServer) -> list[dict[str, Any]]:
