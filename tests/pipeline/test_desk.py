@@ -767,6 +767,11 @@ def test_the_desk_says_that_decisions_that_the_version_counts_are_gone(told: Sma
     file.write_text(header)
     for page in (clerk.get().text, clerk.open_log(ASSAULT)):
         assert told_gone in words_of(page)
+    answer = clerk.decide(ASSAULT, "confirmed", note="A new note.")
+    assert answer.status_code == 409
+    assert "Operations must restore that file from the backup" in words_of(answer.text)
+    assert "A new note." in answer.text
+    assert file.read_text() == header
     file.unlink()
     assert told_gone in words_of(clerk.get().text)
 

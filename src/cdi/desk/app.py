@@ -193,7 +193,7 @@ def send_decision(
         with name_machine_failures():
             decide(visit.shown, visit.person, wish, reference)
     except CdiError as error:
-        if error.rule_id not in ("DECIDE-CONFLICT", "DECIDE-LINKED"):
+        if error.rule_id not in ("DECIDE-CONFLICT", "DECIDE-LINKED", "DECIDE-LOST"):
             raise
         return send_page(pages.show_again(visit, wish, kept, error.message), 409)
     standing = read_standing(visit.shown.agency)

@@ -16,6 +16,7 @@ from cdi.desk.standing import (
     PROPOSED,
     UNDONE,
     Standing,
+    count_lost_decisions,
     read_standing,
 )
 from cdi.desk.versions import Shown, find_seen_version
@@ -76,10 +77,18 @@ def decide(shown: Shown, person: Person, wish: Wish, reference: str) -> str:
         The kind of decision that was written: a rape is only proposed to be dismissed.
 
     Raises:
-        CdiError: DECIDE-CONFLICT if somebody decided since the page was loaded, DECIDE-LINKED if
-            somebody linked the record with another log since then, DECIDE-SECOND if the second
+        CdiError: DECIDE-LOST if the file lacks decisions that the version counts, so that nobody
+            sees them, DECIDE-CONFLICT if somebody decided since the page was loaded, DECIDE-LINKED
+            if somebody linked the record with another log since then, DECIDE-SECOND if the second
             person is the first, DECIDE-REFUSED if the decision is not in order.
     """
+    if count_lost_decisions(shown.agency, shown.file, read_standing(shown.agency)):
+        raise CdiError(
+            "DECIDE-LOST",
+            "decisions that this version counts are gone from the file of decisions. Operations "
+            "must restore that file from the backup, or publish a version without them",
+            "ask operations, and decide again after that",
+        )
     crime = find_crime(shown, wish.call_id, wish.crime_number)
     # a new version may have been published while the page was open
     name, seen_version = find_seen_version(shown, wish.version)
