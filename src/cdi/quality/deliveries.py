@@ -13,6 +13,7 @@ from typing import Any
 from cdi.agency.datasets import BY_PEOPLE
 from cdi.agency.model import Agency
 from cdi.landing.batches import Batch, find_copy
+from cdi.sources.files import is_of_one_day
 
 LEAST_DELIVERIES = 3  # so many say what is usual
 MOST_DELIVERIES = 8  # older ones say how it was
@@ -40,20 +41,20 @@ def describe_deliveries(
     Returns:
         By the file's name, a value for each of `DELIVERY_COLUMNS`. Null means that there is nothing
         to compare with, or nothing to tell. Of changes, only files of a day have a usual size: one
-        that grows through a month, say, has none. The days of a live source are not compared: each
-        reading looks at many, and each of them is counted by the source.
+        that grows through a month, say, has none, and does not count with the day on which it came.
+        The days of a live source are not compared: each reading looks at many, and each of them is
+        counted by the source.
     """
     manifest = batch.manifest
     files = {file["name"]: dict.fromkeys(DELIVERY_COLUMNS) for file in manifest["files"]}
     if manifest["delivery"] == "days" or manifest["dataset"] in BY_PEOPLE:
         return files
-    has_usual_size = manifest["delivery"] == "snapshot" or all(
-        file.is_of_one_day for file in agency.sources[manifest["dataset"]].files or ()
-    )
-    sizes, own_sizes = _size_deliveries(earlier), _size_deliveries([batch])
+    sizes, own_sizes = _size_deliveries(agency, earlier), _size_deliveries(agency, [batch])
     shrinkage = _measure_shrinkage(batch, earlier)
+    sized = [file["name"] for file in _list_sized_files(agency, batch)]
     for file in manifest["files"]:
         as_of = _delivery_of(batch, file)
+        has_usual_size = file["name"] in sized
         usual = _usual_sizes(agency, as_of, sizes | own_sizes) if has_usual_size else []
         is_large = len(usual) >= LEAST_DELIVERIES and median(usual) >= LEAST_USUAL_ROWS
         files[file["name"]] = {
@@ -72,11 +73,36 @@ def _delivery_of(batch: Batch, file: dict[str, Any]) -> str:
     return as_of
 
 
-def _size_deliveries(batches: Sequence[Batch]) -> dict[str, int]:
+def list_daily_files(agency: Agency, batch: Batch) -> list[dict[str, Any]]:
+    """List the files of a batch of changes that are of one day; no file of any other batch is.
+
+    Args:
+        agency: The agency.
+        batch: The batch.
+    """
+    manifest = batch.manifest
+    return [
+        file
+        for file in manifest["files"]
+        if manifest["delivery"] == "changes"
+        and is_of_one_day(
+            agency, manifest["dataset"], file["name"], datetime.fromisoformat(file["as_of"])
+        )
+    ]
+
+
+def _list_sized_files(agency: Agency, batch: Batch) -> list[dict[str, Any]]:
+    """List the files that have a usual size: those of a day, and all of a snapshot."""
+    if batch.manifest["delivery"] == "snapshot":
+        return list(batch.manifest["files"])
+    return list_daily_files(agency, batch)
+
+
+def _size_deliveries(agency: Agency, batches: Sequence[Batch]) -> dict[str, int]:
     """Count the rows read of each delivery; one that came again takes the place of the first."""
     sizes: dict[str, int] = {}
     for batch in batches:
-        files = batch.manifest["files"]
+        files = _list_sized_files(agency, batch)
         sizes |= dict.fromkeys((_delivery_of(batch, file) for file in files), 0)
         for file in files:
             sizes[_delivery_of(batch, file)] += file["read"]

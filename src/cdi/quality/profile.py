@@ -24,6 +24,7 @@ from cdi.agency.interval import Interval, midnight
 from cdi.agency.model import Agency
 from cdi.landing.batches import Batch
 from cdi.landing.rows import identity_expression
+from cdi.quality.deliveries import list_daily_files
 from cdi.sql import create_table, ident, literal, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -346,13 +347,13 @@ def _measure_times(
         "is_calls": dataset == "calls",
     }
     _join_measures(con, read_query(SQL / "hours.sql"), hours)
-    files = agency.sources[dataset].files if dataset in agency.sources else None
-    if batch.manifest["delivery"] == "changes" and files and all(f.is_of_one_day for f in files):
+    if daily_files := [file["name"] for file in list_daily_files(agency, batch)]:
         # A crime record changes for months; a log and its actions seldom do after some days.
         _join_measures(
             con,
             read_query(SQL / "windows.sql"),
             {
+                "daily_files": daily_files,
                 "days_before": DAYS_BEFORE,
                 "is_recent": dataset != "crime_records",
                 "least": FEW_ROWS,

@@ -6,9 +6,10 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.utils import glob_translate
 
 from cdi import paths
 from cdi.agency.datasets import BY_PEOPLE
@@ -140,6 +142,32 @@ def _expand_pattern(
         for as_of in [spec.as_of_day(day).replace(tzinfo=agency.zone).astimezone(UTC)]
         if interval.start <= as_of - earlier < interval.end
     ]
+
+
+def is_of_one_day(agency: Agency, dataset: str, name: str, as_of: datetime) -> bool:
+    """Whether a file that was read is that of one day, as the file of a month beside it is not.
+
+    The entries of `files` in agency.yaml say so: one for each day names it, or none for many days
+    does. So a file that none of them names, as the entries were changed since, is one of a day.
+
+    Args:
+        agency: The agency.
+        dataset: A key of ``agency.sources``.
+        name: Path of the file below data_root, as its manifest has it.
+        as_of: The moment at which its content was true.
+    """
+    moment = Interval(as_of - timedelta.resolution, as_of + timedelta.resolution)
+
+    def is_named_by(specs: Iterable[SourceFile]) -> bool:
+        return any(
+            re.match(glob_translate(pattern), name)
+            for spec in specs
+            for pattern, _ in _expand_pattern(agency, spec, moment)
+        )
+
+    specs = agency.sources[dataset].files or ()
+    of_many_days = [spec for spec in specs if not spec.is_of_one_day]
+    return not is_named_by(of_many_days) or is_named_by(set(specs).difference(of_many_days))
 
 
 def _check_place(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cdi.agency.model import Agency
 from cdi.landing.batches import Batch
 from cdi.quality.deliveries import describe_deliveries
 from tests.conftest import load_sample
@@ -63,18 +64,44 @@ def test_a_delivery_of_an_hour_is_compared_with_its_hour() -> None:
     assert describe(delivery(28, [900]), nights + busy)["share_of_usual"] == pytest.approx(0.9)
 
 
+def with_paths(*paths: str) -> Agency:
+    """The sample whose calls come in files of these paths, each true at the end of its day."""
+    agency = load_sample()
+    source = agency.sources["calls"]
+    files = tuple(
+        source.files[0].model_copy(update={"path": path, "as_of": None}) for path in paths
+    )
+    calls = source.model_copy(update={"files": files})
+    return agency.model_copy(update={"sources": agency.sources | {"calls": calls}})
+
+
 @pytest.mark.parametrize("path", ["calls*", "calls-{date:%Y-%m}.csv"])
 def test_a_file_that_is_of_no_day_has_no_usual_size(path: str) -> None:
     """The file of a month grows, and begins anew."""
-    agency = load_sample()
-    source = agency.sources["calls"].model_copy(
-        update={"files": (agency.sources["calls"].files[0].model_copy(update={"path": path}),)}
-    )
-    monthly = agency.model_copy(update={"sources": agency.sources | {"calls": source}})
     batch = delivery(28, [10])
-    described = describe_deliveries(monthly, batch, WEEKS)["28-0"]
+    batch.manifest["files"][0]["name"] = "calls-2017-07.csv"
+    described = describe_deliveries(with_paths(path), batch, WEEKS)["calls-2017-07.csv"]
     assert described["share_of_usual"] is None
     assert described["comparable_count"] is None
+
+
+@pytest.mark.parametrize("path", ["month*", "month-{date:%Y-%m}.csv"])
+def test_a_file_of_a_month_leaves_the_daily_files_beside_it_comparable(path: str) -> None:
+    """The file of the month comes each day beside a daily one, and has 9,000 rows."""
+
+    def name_files(day: int, rows: int) -> Batch:
+        batch = delivery(day, [rows, 9000])
+        shown = datetime(2017, 6, 5) + timedelta(days=day)  # the day that ends at the file's as_of
+        batch.manifest["files"][0]["name"] = f"calls-{shown:%Y-%m-%d}.csv"
+        batch.manifest["files"][1]["name"] = f"month-{shown:%Y-%m}.csv"
+        return batch
+
+    agency = with_paths("calls-{date:%Y-%m-%d}.csv", path)
+    weeks = [name_files(day, 1000) for day in range(28)]
+    described = describe_deliveries(agency, name_files(28, 400), weeks)
+    day, month = described["calls-2017-07-03.csv"], described["month-2017-07.csv"]
+    assert (day["share_of_usual"], day["comparable_count"]) == (pytest.approx(0.4), 4)
+    assert (month["share_of_usual"], month["comparable_count"]) == (None, None)
 
 
 def test_without_three_deliveries_of_the_weekday_nothing_is_usual() -> None:

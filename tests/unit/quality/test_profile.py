@@ -68,6 +68,8 @@ def batch(
         "as_of": f"{end + timedelta(days=1, hours=-1)}+00:00",
         **settings,
     }
+    files = sorted({row.get("source_file", "f") for row in rows})
+    manifest["files"] = [{"name": name, "as_of": manifest["as_of"]} for name in files]
     write_manifest(folder, manifest)
     return Batch(folder, manifest)
 
@@ -85,14 +87,28 @@ def measured(
     agency: Agency | None = None,
     **settings: str,
 ) -> dict[str, Any]:
-    """The measures of one batch that say anything."""
+    """The measures of one batch of one file that say anything."""
+    (measures,) = measured_by_file(folder, rows, before, dataset, agency, **settings).values()
+    return measures
+
+
+def measured_by_file(
+    folder: Path,
+    rows: list[Row],
+    before: list[Batch],
+    dataset: str = "calls",
+    agency: Agency | None = None,
+    **settings: str,
+) -> dict[str, dict[str, Any]]:
+    """The measures of each file of one batch that say anything."""
     spoiled = batch(folder / "b", rows, 2, dataset, **settings)
     with duckdb.connect() as con:
         con.execute(f"create view rows as from read_parquet('{spoiled.rows}')")
         measure_profile(con, agency or load_sample(), spoiled, before)
-        (values,) = con.execute("from profiles").fetchall()
+        profiles = con.execute("from profiles").fetchall()
         names = [column[0] for column in con.description or []]
-    return dict(zip(names, values, strict=True))
+    measures = [dict(zip(names, values, strict=True)) for values in profiles]
+    return {each["source_file"]: each for each in measures}
 
 
 def every(step: int, **values: Any) -> Callable[[list[Row]], None]:
@@ -394,23 +410,31 @@ def test_old_logs_that_changed_are_some_of_a_days_file(tmp_path: Path) -> None:
     assert measures["swapped_share"] == 0
 
 
-@pytest.mark.parametrize(
-    ("path", "share"), [("calls-{date:%Y-%m-%d}.csv", 1), ("calls-{date:%Y-%m}.csv", None)]
-)
-def test_only_a_file_of_one_day_is_asked_for_the_days_of_its_calls(
-    tmp_path: Path, path: str, share: float | None
-) -> None:
+def test_only_a_file_of_one_day_is_asked_for_the_days_of_its_calls(tmp_path: Path) -> None:
     """The file of December holds the calls of its first days too, when the month is over."""
     sample = load_sample()
     source = sample.sources["calls"]
-    file = source.files[0].model_copy(update={"path": path})
-    calls_by_month = source.model_copy(update={"files": (file,)})
-    agency = sample.model_copy(update={"sources": sample.sources | {"calls": calls_by_month}})
-    rows, settings = daily(datetime(2022, 12, 31))
-    for row in rows:
-        row["received_at"] -= timedelta(days=20)
-    measures = measured(tmp_path, rows, [], agency=agency, **settings)
-    assert measures["outside_share"] == share
+    files = tuple(
+        source.files[0].model_copy(update={"path": path, "as_of": None})
+        for path in ("calls-{date:%Y-%m}.csv", "calls-{date:%Y-%m-%d}.csv")
+    )
+    both = source.model_copy(update={"files": files})
+    agency = sample.model_copy(update={"sources": sample.sources | {"calls": both}})
+    day, settings = daily(datetime(2022, 12, 31))
+    settings["as_of"] = "2023-01-01 00:00:00+00:00"
+    rows = [
+        row
+        | {
+            "source_file": name,
+            "row_id": f"{name}:{row['row_id']}",
+            "received_at": row["received_at"] - timedelta(days=20),
+        }
+        for name in ("calls-2022-12.csv", "calls-2022-12-31.csv")
+        for row in day
+    ]
+    measures = measured_by_file(tmp_path, rows, [], agency=agency, **settings)
+    shares = {name: values["outside_share"] for name, values in measures.items()}
+    assert shares == {"calls-2022-12.csv": None, "calls-2022-12-31.csv": 1}
 
 
 @pytest.mark.parametrize(("hours", "is_at_night"), [(0, False), (8, True)])

@@ -1,3 +1,4 @@
+-- sqlfluff:templater:placeholder:daily_files:['f']
 -- sqlfluff:templater:placeholder:days_before:14
 -- sqlfluff:templater:placeholder:is_recent:true
 -- sqlfluff:templater:placeholder:least:20
@@ -10,6 +11,7 @@ days as (
         cast(moment as date) as day,
         cast(as_of as date) - 1 as file_day
     from moments_rows
+    where list_contains($daily_files, source_file)
 ),
 
 exchanged as (
