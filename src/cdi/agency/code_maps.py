@@ -90,6 +90,36 @@ _LOOSE = re.compile(r"[\s/\-\u2010-\u2015]")
 _LOOSE_SQL = r"[\s/\-\x{2010}-\x{2015}]"  # the same, as DuckDB writes it
 
 
+def read_known_codes(agency: Agency, code_map: str) -> set[str]:
+    """Read the codes that a run knows without a further row of a code map, each normalised.
+
+    Args:
+        agency: A loaded agency, so that each map can be read.
+        code_map: A key of `CODED_COLUMNS`; an optional map that the agency does not have is blank.
+    """
+    file = agency.folder / f"{code_map}.csv"
+    rows = read_csv_of_people(file, (CODE_MAPS | OPTIONAL_MAPS)[code_map])[0]
+    codes = {row["code"] for _, row in rows}
+    if code_map == "cancellation_codes":  # the shared codes need no map
+        codes |= read_seed_values("cancellation_rules", "cancellation_code")
+    return {normalise_code(agency, code_map, code) for code in codes}
+
+
+def normalise_code(agency: Agency, code_map: str, code: str) -> str:
+    """Give the form in which a code is compared with those of a map.
+
+    Args:
+        agency: The agency, which says whether the map's codes are compared loosely.
+        code_map: The code map.
+        code: A code of the map or of the source.
+    """
+    return _loosen(code) if code_map in agency.loose_code_maps else code
+
+
+def _loosen(code: str) -> str:
+    return _LOOSE.sub("", code).upper()
+
+
 def spellings_query(code_map: str, columns: Mapping[str, Collection[str]]) -> str:
     """SQL for the rows that a loose code map needs further, one for each spelling in the data.
 
@@ -212,7 +242,7 @@ def _find_code_map_problems(
                 f"{place}: code '{row['code']}' is blank or there twice; keep one row per code"
             )
         codes.add(row["code"])
-        first = loose_codes.setdefault(_LOOSE.sub("", row["code"]).upper(), row["code"])
+        first = loose_codes.setdefault(_loosen(row["code"]), row["code"])
         if is_loose and first != row["code"]:
             problems.append(
                 f"{place}: code '{row['code']}' is the same as '{first}' without case, blanks, "

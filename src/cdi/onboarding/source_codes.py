@@ -1,13 +1,12 @@
 """Asks which codes of a source have no row in the code maps; rare and personal ones stay unseen."""
 
-import csv
 from collections.abc import Iterator
 
 import duckdb
 
+from cdi.agency.code_maps import CODED_COLUMNS, normalise_code, read_known_codes
 from cdi.agency.model import Agency
 from cdi.onboarding.codes import (
-    CODE_COLUMNS,
     LEAST_ROWS,
     MOST_UNKNOWN,
     STOPPING_RULES,
@@ -32,31 +31,32 @@ def check_codes(
         agency: The agency; its code maps were checked.
         loaded: What was read, by dataset.
     """
-    for name, (dataset, columns) in CODE_COLUMNS.items():
-        with (agency.folder / f"{name}.csv").open(newline="", encoding="utf-8-sig") as file:
-            known = {row["code"] for row in csv.DictReader(file)}
-        for code, _ in columns:
-            if dataset in loaded and loaded[dataset].has(code):
-                yield _check_code(con, agency, name, dataset, code, known)
+    for name, columns in CODED_COLUMNS.items():
+        for dataset, codes in columns.items():
+            for code in codes:
+                if dataset in loaded and loaded[dataset].has(code):
+                    yield _check_code(con, agency, name, dataset, code)
 
 
 def _check_code(
-    con: duckdb.DuckDBPyConnection,
-    agency: Agency,
-    name: str,
-    dataset: str,
-    code: str,
-    known: set[str],
+    con: duckdb.DuckDBPyConnection, agency: Agency, name: str, dataset: str, code: str
 ) -> Finding:
+    known = read_known_codes(agency, name)
     rows = con.execute(
         f"select {ident(code)} as code, count(*) from {ident(dataset)} "
         "where code is not null group by code order by 2 desc, 1"
     ).fetchall()
     total = sum(count for _, count in rows)
-    unknown = [(text, count) for text, count in rows if text not in known]
+    unknown = [
+        (text, count) for text, count in rows if normalise_code(agency, name, text) not in known
+    ]
     missing = sum(count for _, count in unknown)
     file, source = f"{name}.csv", agency.sources[dataset].columns[code].source
     told = f"the codes of {write_share(missing, total)} rows with one are not in it"
+    fix = "add a row for each code"
+    if not (agency.folder / file).is_file():
+        told = f"there is no such file for the codes of {write_share(missing, total)} rows with one"
+        fix = "write it with a row for each code"
     if not rows:
         return Finding(
             "look",
@@ -74,7 +74,7 @@ def _check_code(
     stops = bool(rule) and missing > MOST_UNKNOWN * total
     if stops:
         told += f"; above {MOST_UNKNOWN:.0%}, {rule} stops the batch"
-    fix = f"add a row for each code; list the values of {source} in the source to see all"
+    fix += f"; list the values of {source} in the source to see all"
     return Finding("stop" if stops else "look", code, told, fix, file)
 
 

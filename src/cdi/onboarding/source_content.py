@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import duckdb
 
+from cdi.agency.code_maps import CODED_COLUMNS
 from cdi.agency.datasets import DATASETS, MOMENTS, Column
 from cdi.agency.key_rules import key_expression
 from cdi.agency.model import Agency, Source
 from cdi.landing.read import ROW_NO, read_raw_rows
 from cdi.landing.values import TYPED, typed_expression, value_expression
-from cdi.onboarding.codes import CODE_COLUMNS
 from cdi.onboarding.findings import (
     MOST_REFUSED,
     Finding,
@@ -56,9 +56,7 @@ def list_needed(dataset: str, source: Source) -> dict[str, Column]:
         dataset: The dataset.
         source: What agency.yaml says of it.
     """
-    codes = {
-        code for where, columns in CODE_COLUMNS.values() if where == dataset for code, _ in columns
-    }
+    codes = {code for columns in CODED_COLUMNS.values() for code in columns.get(dataset, ())}
     return {
         column.name: column
         for column in DATASETS[dataset]

@@ -3,7 +3,7 @@
 import json
 
 from cdi.onboarding.connect import check_sources
-from tests.conftest import SmallAgency
+from tests.conftest import CALL_HEADER, CALLS, RECORD_HEADER, RECORDS, SmallAgency, csv_bytes
 
 
 def say_of_files(small: SmallAgency, dataset: str) -> list[tuple[str, str]]:
@@ -44,3 +44,52 @@ def test_a_file_of_a_week_may_be_of_none_of_the_days_that_are_looked_at(
     assert level == "fine"
     assert text.startswith("no file is of yesterday or the day before, so none was read")
     assert [level for level, _ in say_of_files(small, "crime_records")] == ["fine"]
+
+
+def list_codes(small: SmallAgency, *keys: str) -> list[str]:
+    """The lines about the codes of columns."""
+    return [finding.line for finding in check_sources(small.agency) if finding.key in keys]
+
+
+def write_routes_and_reasons(small: SmallAgency) -> None:
+    """Let twelve calls and records come by each of two routes, and the records be cancelled."""
+    sources = small.settings["sources"]
+    sources["calls"]["columns"]["source_channel"] = "channel"
+    sources["crime_records"]["columns"] |= {"route": "channel", "cancellation_code": "reason"}
+    small.write_settings()
+    more = [("WEB", "Add verifiable info"), ("radio call", "C4")] * 12
+    calls = [[f"T-{n:04}", *CALLS[0][1:], more[n][0]] for n in range(24)]
+    records = [[f"R{n}", *RECORDS[0][1:], *more[n]] for n in range(24)]
+    small.write("calls.csv", csv_bytes([*CALL_HEADER, "channel"], calls))
+    small.write("records.csv", csv_bytes([*RECORD_HEADER, "channel", "reason"], records))
+
+
+def test_routes_and_reasons_without_a_map_are_listed(small: SmallAgency) -> None:
+    """C4 is one of the shared reasons, and needs no map."""
+    write_routes_and_reasons(small)
+    channel, route, reason = list_codes(small, "source_channel", "route", "cancellation_code")
+    for line in (channel, route):
+        assert line.startswith("look routes.csv: ")
+        assert "no such file for the codes of 100.0% (24 of 24) rows" in line
+        assert "WEB 50.0%, radio call 50.0%" in line
+        assert "next step: write it with a row for each code" in line
+    assert reason.startswith("look cancellation_codes.csv: ")
+    assert "codes of 50.0% (12 of 24) rows with one: Add verifiable info 50.0%;" in reason
+
+
+def test_routes_and_reasons_that_a_map_has_are_fine(small: SmallAgency) -> None:
+    """Codes that are compared loosely are those of the map, too."""
+    write_routes_and_reasons(small)
+    small.settings["loose_code_maps"] = ["routes"]
+    small.write_settings()
+    small.write_text("routes.csv", "code,name,route,note\nWeb,,,\nRADIO-CALL,,,\n")
+    small.write_text(
+        "cancellation_codes.csv",
+        "code,name,cancellation_code,note\nAdd verifiable info,,C2,\n",
+    )
+    lines = list_codes(small, "source_channel", "route", "cancellation_code")
+    assert [line.partition(": ")[2] for line in lines] == [
+        "source_channel: 2 codes in use, each with a row",
+        "route: 2 codes in use, each with a row",
+        "cancellation_code: 2 codes in use, each with a row",
+    ]
