@@ -654,8 +654,9 @@ def _find_column_problems(dataset: str, source: Source) -> list[str]:
             )
         elif column.kind in TIMES and source.is_typed and len(mapping.sources) > 1:
             problems.append(
-                f"{place}.{column.name}.from: several columns; a time of a source with types is "
-                "one column"
+                f"{place}.{column.name}.from: several columns, but a time of a database, a portal "
+                "or a Parquet file is one column; join a date and a time of day in a view or in "
+                "`query` (in PostgreSQL `day + time_of_day`), or have them delivered as one column"
             )
         elif column.kind == "boolean" and not mapping.true_values:
             problems.append(f"{place}.{column.name}.true_values: missing; e.g. ['Y']")

@@ -261,7 +261,9 @@ def test_what_cannot_be_meant_is_refused_by_its_key(
 def test_a_time_of_a_source_with_types_is_one_column(small: SmallAgency) -> None:
     small.settings["sources"]["calls"]["format"] = "parquet"
     map_column(small, "received_at", {"from": ["received", "closed"], "format": "%Y"})
-    assert "a time of a source with types is one column" in problem(small)
+    told = problem(small)
+    assert "a time of a database, a portal or a Parquet file is one column" in told
+    assert "join a date and a time of day in a view or in `query`" in told
 
 
 def test_an_agency_says_that_it_has_no_crime_records(small: SmallAgency) -> None:
