@@ -1,5 +1,6 @@
 """What agency.yaml says of files, their rows and their columns, as validated models."""
 
+import itertools
 import re
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
@@ -77,6 +78,51 @@ TYPED_TIMES = ("%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S.%f%z")
 
 # Words that stand for a format: how many of them since 1970 are a second.
 EPOCHS = {"epoch_s": 1, "epoch_ms": 1000}
+# The word for the number in which Excel keeps a local time: days since 30 December 1899.
+EXCEL_SERIAL = "excel_serial"
+NAMED_FORMATS = (*EPOCHS, EXCEL_SERIAL)
+
+# An hour and a minute of which a program removed the leading zeros, as from a number: 930, or 5.
+UNPADDED_TIME, PADDED_TIME = "%-H%M", "%H%M"
+
+# How many digits a number has in strptime formats; where two of them touch, it has all of them.
+_DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "j": 3, "H": 2, "I": 2, "M": 2, "S": 2}
+
+
+def touching_digits_pattern(form: str) -> str | None:
+    """Give the regular expression of a text that a format with touching numbers may read.
+
+    DuckDB takes as many digits as it can: with `%H%M` it reads 115, a quarter past one without its
+    zero, as 11:05.
+
+    Args:
+        form: A format of strptime.
+
+    Returns:
+        The expression for the whole text (RE2); None if no two numbers touch in the format.
+    """
+    pattern = ""
+    has_touching = False
+    parts = re.findall(r"%-?.|\s+|[^%\s]+", form)
+    for is_number, group in itertools.groupby(parts, _is_number):
+        run = list(group)
+        if is_number and len(run) > 1:
+            pattern += f"[0-9]{{{sum(_DIGITS[part[-1]] for part in run)}}}"
+            has_touching = True
+        else:
+            pattern += "".join(map(_part_pattern, run))
+    return pattern if has_touching else None
+
+
+def _is_number(part: str) -> bool:
+    return part.startswith("%") and part[-1] in _DIGITS
+
+
+def _part_pattern(part: str) -> str:
+    """Give the regular expression for a part of a strptime format, apart from touching numbers."""
+    if part.isspace():
+        return r"\s*"
+    return ".+?" if part.startswith("%") and part != "%%" else re.escape(part.replace("%%", "%"))
 
 
 class ColumnMap(Strict):
@@ -90,8 +136,8 @@ class ColumnMap(Strict):
     )
     format: tuple[str, ...] = Field(
         default=(),
-        description="strptime formats, epoch_s or epoch_ms, tried in order; a typed time needs "
-        "none",
+        description="strptime formats, epoch_s, epoch_ms or excel_serial, tried in order; a typed "
+        "time needs none",
     )
     extract: str | None = Field(default=None, description="regular expression; group 1 is used")
     true_values: tuple[str, ...] = ()
@@ -110,10 +156,11 @@ class ColumnMap(Strict):
     @classmethod
     def _check_format(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for form in value:
-            if "%" not in form and form not in EPOCHS:
+            if "%" not in form and form not in NAMED_FORMATS:
                 raise ValueError(
                     f"'{form}' is not a format; give one of strptime such as '%Y-%m-%d %H:%M:%S', "
-                    f"or {' or '.join(EPOCHS)} for a number since 1970"
+                    f"{' or '.join(EPOCHS)} for a number since 1970, or {EXCEL_SERIAL} for "
+                    "Excel's number of a day"
                 )
         return value
 

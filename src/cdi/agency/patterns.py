@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import duckdb
 
-from cdi.agency.mapping import EPOCHS
+from cdi.agency.mapping import NAMED_FORMATS
 from cdi.agency.model import Agency
 from cdi.errors import AgencyError
 from cdi.sql import connect
@@ -53,7 +53,7 @@ def _list_expressions(agency: Agency) -> Iterator[tuple[str, str, str, str, list
                 with_group = f"{pattern} with a group", r"select regexp_replace('', ?, '\1')"
                 yield f"{key}.extract", mapping.extract, *with_group, [mapping.extract]
             for form in mapping.format:
-                if form not in EPOCHS:
+                if form not in NAMED_FORMATS:
                     yield f"{key}.format", form, "a format", "select try_strptime('', ?)", [form]
 
 

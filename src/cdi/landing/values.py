@@ -3,7 +3,15 @@
 from itertools import groupby
 
 from cdi.agency.datasets import Column
-from cdi.agency.mapping import EPOCHS, ColumnMap, has_offset
+from cdi.agency.mapping import (
+    EPOCHS,
+    EXCEL_SERIAL,
+    NAMED_FORMATS,
+    UNPADDED_TIME,
+    ColumnMap,
+    has_offset,
+    touching_digits_pattern,
+)
 from cdi.agency.model import Agency
 from cdi.landing.masks import age_band_expression
 from cdi.landing.read import normalise_header
@@ -12,6 +20,8 @@ from cdi.sql import Params, ident
 # No system has longer references. What is longer is something else, and nobody could search for
 # it, type it or name a page by it.
 MOST_LETTERS = 100
+
+_EXCEL_ZERO = "timestamp '1899-12-30'"
 
 # Kinds of columns that are read from a text; if it cannot be read, the row is refused (TYPE-VALUE).
 TYPED = ("timestamp", "birth_date", "age", "number")
@@ -81,7 +91,7 @@ def is_moment_format(form: str) -> bool:
     """Whether a format reads a moment, and no local time.
 
     Args:
-        form: A format of strptime, or a word of `EPOCHS`.
+        form: A format of strptime, or a word of `NAMED_FORMATS`.
     """
     return has_offset(form) or form in EPOCHS
 
@@ -91,17 +101,42 @@ def parsed_expression(text: str, formats: list[str], bound: Params) -> str:
 
     Args:
         text: SQL for the text.
-        formats: Formats of strptime, or words of `EPOCHS`.
+        formats: Formats of strptime, or words of `NAMED_FORMATS`.
         bound: The parameters of the query.
     """
-    strptime = [form for form in formats if form not in EPOCHS]
-    times = [f"try_strptime({text}, {bound.bind(strptime)})"] if strptime else []
-    for form in formats:
-        if form in EPOCHS:
-            seconds = f"try_cast({text} as double) / {EPOCHS[form]}"
-            # `to_timestamp` fails for what no calendar has; these are the years up to 5138.
-            times.append(f"case when abs({seconds}) < 1e11 then to_timestamp({seconds}) end")
+    times: list[str] = []
+    for is_plain, group in groupby(formats, _is_plain):
+        if is_plain:
+            times.append(f"try_strptime({text}, {bound.bind(list(group))})")
+        else:
+            times += [_special_expression(text, form, bound) for form in group]
     return f"coalesce({', '.join(times)})"
+
+
+def _is_plain(form: str) -> bool:
+    """Whether DuckDB reads a format without help."""
+    return form not in NAMED_FORMATS and touching_digits_pattern(form) is None
+
+
+def _special_expression(text: str, form: str, bound: Params) -> str:
+    """SQL for the time in a text by a format that DuckDB does not read, or would read wrongly."""
+    number = f"try_cast({text} as double)"
+    if form in EPOCHS:
+        seconds = f"{number} / {EPOCHS[form]}"
+        # `to_timestamp` fails for what no calendar has; these are the years up to 5138.
+        return f"case when abs({seconds}) < 1e11 then to_timestamp({seconds}) end"
+    if form == EXCEL_SERIAL:
+        # Excel has a 29 February 1900, which is its day 60; its last day is in the year 9999. A
+        # fraction of a day is not exact, so it is rounded to the second.
+        seconds = f"to_seconds(cast(round({number} * 86400) as bigint))"
+        return f"case when {number} >= 61 and {number} < 2958465 then {_EXCEL_ZERO} + {seconds} end"
+    if form.endswith(UNPADDED_TIME):
+        # Zeros are put before up to three digits, and then the last four digits are kept.
+        text = rf"regexp_replace({text}, '(^|[^0-9])([0-9]{{1,3}})$', '\1000\2')"
+        text = rf"regexp_replace({text}, '(^|[^0-9])0*([0-9]{{4}})$', '\1\2')"
+    pattern = bound.bind(touching_digits_pattern(form))
+    time = f"try_strptime({text}, {bound.bind([form])})"
+    return f"case when regexp_full_match({text}, {pattern}) then {time} end"
 
 
 def typed_expression(

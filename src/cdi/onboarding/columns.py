@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from cdi.agency.datasets import DATASETS, TIMES, Column
 from cdi.onboarding.names import score_name
 from cdi.onboarding.objections import (
+    EXCEL_DATES,
     IMPOSSIBLE,
     NAME_ALONE,
     find_objection,
@@ -235,7 +236,9 @@ def _add_names_alone(
         profile = by_name[source]
         is_free = name not in mapping.proposals and source not in used
         if score == 1 and profile.filled_count and is_free:
-            mapping.proposals[name] = ColumnProposal(columns[name], profile, 0.0, NAME_ALONE)
+            is_excel = columns[name].kind in TIMES and profile.is_excel_serial
+            problem = EXCEL_DATES if is_excel else NAME_ALONE
+            mapping.proposals[name] = ColumnProposal(columns[name], profile, 0.0, problem)
             used.add(source)
 
 

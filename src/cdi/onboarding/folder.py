@@ -12,9 +12,11 @@ import yaml
 from cdi import paths
 from cdi.agency.code_maps import CODE_MAPS
 from cdi.agency.datasets import DATASETS, REQUIRED
+from cdi.agency.mapping import EXCEL_SERIAL
 from cdi.errors import AgencyError, SourceError
 from cdi.files import write_text
 from cdi.onboarding.columns import ColumnProposal
+from cdi.onboarding.objections import EXCEL_DATES
 from cdi.onboarding.profile import ColumnProfile
 from cdi.onboarding.proposal import AgencyProposal
 from cdi.onboarding.reading import Sample
@@ -243,6 +245,8 @@ def _describe_column(proposal: AgencyProposal, sample: Sample, column: ColumnPro
     if profile.time and profile.time.formats and column.column.kind in ("timestamp", "birth_date"):
         formats = list(profile.time.formats)
         value["format"] = formats[0] if len(formats) == 1 else formats
+    if column.problem == EXCEL_DATES:
+        value["format"] = EXCEL_SERIAL
     if column.extract:
         value["extract"] = column.extract
     if column.column.kind == "boolean":

@@ -10,6 +10,10 @@ _TRUE_VALUES = ("Y", "YES", "TRUE", "T", "1")
 _LIMITS = {"longitude": 180.0, "latitude": 90.0}
 IMPOSSIBLE = "the values are of another kind"
 NAME_ALONE = "its name fits, its values do not"
+EXCEL_DATES = (
+    "these look like Excel serial dates, such as 45292.5 for noon on 1 January 2024; have them "
+    "delivered as dates, or take this line if they are"
+)
 
 
 def find_objection(column: Column, profile: ColumnProfile, true_columns: set[str]) -> str:
@@ -48,7 +52,8 @@ def is_code(column: Column) -> bool:
 def _find_objection_to_time(profile: ColumnProfile) -> str:
     time = profile.time
     if time is None:
-        return IMPOSSIBLE
+        # Whole numbers of five digits are mostly those of something else; see `_add_names_alone`.
+        return EXCEL_DATES if profile.is_excel_serial and profile.is_decimal else IMPOSSIBLE
     if time.problem:
         return time.problem
     if time.other_order:

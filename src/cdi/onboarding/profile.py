@@ -78,6 +78,16 @@ class ColumnProfile:
         return has_points or self.comma_share > PERSONAL_SHARE
 
     @property
+    def is_excel_serial(self) -> bool:
+        """Whether the values may be Excel's numbers of days, of the years 1927 to 2050."""
+        return (
+            self.time is None
+            and self.number_share > 1 - PERSONAL_SHARE
+            and (self.least_number or 0) >= 10_000
+            and (self.greatest_number or 0) < 55_153
+        )
+
+    @property
     def is_reference(self) -> bool:
         """Whether the values could be the numbers of calls or records: many, of one shape."""
         return (

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import duckdb
 
 from cdi.agency.code_maps import CODED_COLUMNS
-from cdi.agency.datasets import DATASETS, MOMENTS, Column
+from cdi.agency.datasets import DATASETS, MOMENTS, TIMES, Column
 from cdi.agency.key_rules import key_expression
+from cdi.agency.mapping import EXCEL_SERIAL, PADDED_TIME, UNPADDED_TIME, ColumnMap
 from cdi.agency.model import Agency, Source
 from cdi.landing.read import ROW_NO, read_raw_rows
-from cdi.landing.values import TYPED, typed_expression, value_expression
+from cdi.landing.values import TYPED, parsed_expression, typed_expression, value_expression
 from cdi.onboarding.findings import (
     MOST_REFUSED,
     Finding,
@@ -24,6 +25,7 @@ from cdi.sql import Params, ident, scalar
 
 _LEAST_READ = 0.95  # below, CALL-01 and its like warn at each run
 _WITH_COMMA = "[+-]?[0-9]+,[0-9]+"  # a number with a decimal comma, which no run reads
+_SERIAL = "[0-9]{5}([.][0-9]+)?"  # a day from 1927 on, as Excel counts them
 
 
 @dataclass(frozen=True)
@@ -126,16 +128,14 @@ def check_values(
         if not column.is_required:
             what, rules = "a value that cannot be read", "TYPE-VALUE"
             condition += f" and {text} is not null"
-        query = (
-            f"select count(*), count(*) filter (where regexp_full_match({text}, '{_WITH_COMMA}')) "
-            f"from raw where {condition}"
-        )
-        lost, with_comma = con.execute(query, bound.used_in(query)).fetchone() or (0, 0)
+        causes = _list_causes(column, mapping, text, bound)
+        counts = "".join(f", count(*) filter (where {condition})" for condition in causes)
+        query = f"select count(*){counts} from raw where {condition}"
+        lost, *explained = con.execute(query, bound.used_in(query)).fetchone() or (0,)
         if not lost:
             continue
-        fix = "correct the mapping, or have these values delivered"
-        if column.kind == "number" and with_comma:
-            fix = "have these numbers delivered with a decimal point, as they have a comma"
+        fixes = [fix for fix, count in zip(causes.values(), explained, strict=True) if count]
+        fix = fixes[0] if fixes else "correct the mapping, or have these values delivered"
         yield Finding(
             judge_refused(lost, row_count),
             f"sources.{dataset}.columns.{column.name}",
@@ -143,6 +143,43 @@ def check_values(
             f"FILE-03 stops a file above {MOST_REFUSED:.0%}",
             fix,
         )
+
+
+def _list_causes(column: Column, mapping: ColumnMap, text: str, bound: Params) -> dict[str, str]:
+    """List what spreadsheets and programs make of values, each as SQL, and how to put it right.
+
+    Args:
+        column: The canonical column.
+        mapping: The source's columns that it is read from.
+        text: SQL for the text of a value that cannot be read.
+        bound: The parameters of the query.
+    """
+    if column.kind == "number":
+        return {
+            f"regexp_full_match({text}, '{_WITH_COMMA}')": "have these numbers delivered with a "
+            "decimal point, as they have a comma"
+        }
+    if column.kind not in TIMES:
+        return {}
+    serial = parsed_expression(text, [EXCEL_SERIAL], bound)
+    causes = {
+        f"regexp_full_match({text}, '{_SERIAL}') and {serial} is not null": "these look like Excel "
+        f"serial dates (45292.5 is noon on 1 January 2024): have them delivered as dates, or give "
+        f"`format: {EXCEL_SERIAL}`"
+    }
+    unpadded = [
+        f"{form.removesuffix(PADDED_TIME)}{UNPADDED_TIME}"
+        for form in mapping.format
+        if form.endswith(PADDED_TIME)
+    ]
+    if unpadded:
+        time = parsed_expression(text, unpadded, bound)
+        causes[f"{time} is not null"] = (
+            "these look like times without their leading zeros (930 for 09:30, 5 for 00:05): have "
+            f"them delivered with four digits, or write {UNPADDED_TIME} for {PADDED_TIME} in "
+            "`format`"
+        )
+    return causes
 
 
 def check_keys(

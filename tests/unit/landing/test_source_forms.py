@@ -15,7 +15,9 @@ from cdi.agency.mapping import SourceFile
 from cdi.errors import AgencyError, SourceError
 from cdi.landing.batches import Batch
 from cdi.landing.extract import extract_dataset
+from cdi.landing.values import parsed_expression
 from cdi.sources.files import fetch_files
+from cdi.sql import Params, connect
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
 
@@ -129,6 +131,55 @@ def test_a_time_may_be_a_number_since_1970(small: SmallAgency) -> None:
         (noon, noon),
     ]
     assert batch.manifest["quarantined"] == 2
+
+
+def read_times(*values: str, form: str) -> list[datetime | None]:
+    """What a format makes of texts."""
+    bound = Params()
+    query = f"select {parsed_expression('value', [form], bound)} from (select unnest($v) as value)"
+    with connect() as con:
+        rows = con.execute(query, {**bound.values, "v": list(values)}).fetchall()
+    return [time for (time,) in rows]
+
+
+# 60 is Excel's 29 February 1900, which no calendar has.
+NO_SERIALS = ("noon", "60", "nan", "inf", "9" * 30, "-5")
+
+
+def test_a_time_may_be_a_serial_number_of_excel() -> None:
+    """By Microsoft's pages on DATEVALUE and NOW, 39448 is 1 January 2008 and .125 is 3 o'clock."""
+    times = read_times("39448", "39448.125", "39448.4236111111", *NO_SERIALS, form="excel_serial")
+    assert times == [
+        datetime(2008, 1, 1),
+        datetime(2008, 1, 1, 3),
+        datetime(2008, 1, 1, 10, 10),  # 10 hours of 24 and 10 minutes of 1,440
+        *[None] * len(NO_SERIALS),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "whole", "cut"),
+    [
+        ("%H%M", "0115", "115"),
+        ("%Y-%m-%d %H%M", "2026-01-05 0115", "2026-01-05 115"),
+        ("%Y-%m-%d %I%M%p", "2026-01-05 0115AM", "2026-01-05 115AM"),
+        ("%d%m%Y %H:%M", "05012026 01:15", "5012026 01:15"),
+        ("%Y%m%dT%H%M%S.%f", "20260105T011500.0", "20260105T11500.0"),
+    ],
+)
+def test_touching_numbers_without_their_zeros_are_not_read(form: str, whole: str, cut: str) -> None:
+    """DuckDB alone would read 115 as 11:05."""
+    time, none = read_times(whole, cut, form=form)
+    assert time is not None
+    assert (time.hour, time.minute, none) == (1, 15, None)
+
+
+def test_a_format_may_say_that_the_zeros_of_a_time_are_lost() -> None:
+    values = [f"2026-01-05 {time}" for time in ("5", "45", "115", "1930", "0", "0930", "99", "")]
+    times = read_times(*values, form="%Y-%m-%d %-H%M")
+    assert [time and (time.hour, time.minute) for time in times] == [
+        (0, 5), (0, 45), (1, 15), (19, 30), (0, 0), (9, 30), None, None,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("header", ["none", "named"])

@@ -10,6 +10,7 @@ import pytest
 from cdi.agency.datasets import DATASETS
 from cdi.onboarding.columns import Mapping, propose_columns
 from cdi.onboarding.names import score_name
+from cdi.onboarding.objections import EXCEL_DATES
 from cdi.onboarding.rules import FOLDER, read_rules
 from cdi.sql import connect
 from tests.unit.onboarding.invented import invent_calls, profile_rows
@@ -274,3 +275,16 @@ def test_a_part_of_a_name_is_not_enough_for_a_column_about_people(tmp_path: Path
     ]
     mapping = map_rows(tmp_path, rows, "crime_records")
     assert "status_code" not in mapping.proposals
+
+
+@pytest.mark.parametrize("values", [["46027.5", "46027.75", "46028.125"], ["46027", "46028"]])
+def test_excel_serial_dates_are_named_and_not_taken_silently(
+    values: list[str], tmp_path: Path
+) -> None:
+    rows = [
+        {"Event Number": f"26-{n:06d}", "Time Received": values[n % len(values)]} for n in range(40)
+    ]
+    received = map_rows(tmp_path, rows).proposals["received_at"]
+    assert received.profile.header == "Time Received"
+    assert received.problem == EXCEL_DATES
+    assert not received.is_sure

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from cdi.onboarding.connect import check_sources
 from tests.conftest import CALL_HEADER, CALLS, RECORD_HEADER, RECORDS, SmallAgency, csv_bytes
 
@@ -46,8 +48,8 @@ def test_a_file_of_a_week_may_be_of_none_of_the_days_that_are_looked_at(
     assert [level for level, _ in say_of_files(small, "crime_records")] == ["fine"]
 
 
-def list_codes(small: SmallAgency, *keys: str) -> list[str]:
-    """The lines about the codes of columns."""
+def list_lines(small: SmallAgency, *keys: str) -> list[str]:
+    """The lines about some keys or columns."""
     return [finding.line for finding in check_sources(small.agency) if finding.key in keys]
 
 
@@ -67,7 +69,7 @@ def write_routes_and_reasons(small: SmallAgency) -> None:
 def test_routes_and_reasons_without_a_map_are_listed(small: SmallAgency) -> None:
     """C4 is one of the shared reasons, and needs no map."""
     write_routes_and_reasons(small)
-    channel, route, reason = list_codes(small, "source_channel", "route", "cancellation_code")
+    channel, route, reason = list_lines(small, "source_channel", "route", "cancellation_code")
     for line in (channel, route):
         assert line.startswith("look routes.csv: ")
         assert "no such file for the codes of 100.0% (24 of 24) rows" in line
@@ -87,9 +89,33 @@ def test_routes_and_reasons_that_a_map_has_are_fine(small: SmallAgency) -> None:
         "cancellation_codes.csv",
         "code,name,cancellation_code,note\nAdd verifiable info,,C2,\n",
     )
-    lines = list_codes(small, "source_channel", "route", "cancellation_code")
+    lines = list_lines(small, "source_channel", "route", "cancellation_code")
     assert [line.partition(": ")[2] for line in lines] == [
         "source_channel: 2 codes in use, each with a row",
         "route: 2 codes in use, each with a row",
         "cancellation_code: 2 codes in use, each with a row",
     ]
+
+
+@pytest.mark.parametrize(
+    ("form", "time", "told", "better"),
+    [
+        ("%Y-%m-%d %H:%M", "46027.5", "look like Excel serial dates", "excel_serial"),
+        ("%m/%d/%Y %H%M", "1/5/2026 115", "without their leading zeros", "%m/%d/%Y %-H%M"),
+    ],
+)
+def test_what_a_spreadsheet_made_of_times_is_named(
+    small: SmallAgency, form: str, time: str, told: str, better: str
+) -> None:
+    """The next step names a format that reads them."""
+    received = small.settings["sources"]["calls"]["columns"]["received_at"]
+    received["format"] = form
+    small.write_settings()
+    small.write("calls.csv", csv_bytes(CALL_HEADER, [[row[0], time, *row[2:]] for row in CALLS]))
+    key = "sources.calls.columns.received_at"
+    (line,) = list_lines(small, key)
+    assert line.startswith("stop ")
+    assert told in line
+    received["format"] = better
+    small.write_settings()
+    assert list_lines(small, key) == []

@@ -236,6 +236,16 @@ def test_what_no_sample_tells_is_a_comment_and_is_listed(tmp_path: Path, agencie
     assert "timezone" in str(checked.exception)
 
 
+def test_excel_serial_dates_are_a_comment_that_a_person_may_take(
+    tmp_path: Path, agencies: Path
+) -> None:
+    calls = [{**row, "Time Received": f"{46027 + n / 8}"} for n, row in enumerate(invent_calls())]
+    run_new(tmp_path, "--timezone", "Europe/London", calls=calls)
+    text = (agencies / "invented" / "agency.yaml").read_text(encoding="utf-8")
+    line = "# received_at: {from: Time Received, format: excel_serial}  # 100.0%; unsure: "
+    assert f"{line}these look like Excel serial dates" in text
+
+
 def test_a_word_that_yaml_takes_for_a_truth_value_is_quoted(tmp_path: Path) -> None:
     done = run_new(tmp_path, "--timezone", "Europe/Oslo", name="no")
     assert done.exit_code == 0, done.exception or done.output
