@@ -1,6 +1,6 @@
-{#- The number of further victims and of offenders that the account tells of. Hits that their entry explains away
-    count as well: a doubt is about the crime ("a toy gun"), often about one of another group. Whether there is a
-    crime is decided elsewhere, and these numbers are read only where there is one. -#}
+{#- The number of further victims and of offenders that the account tells of. Hits that their entry explains
+    away count as well: a doubt is about the crime ("a toy gun"), often about one of another group. Whether there
+    is a crime is decided elsewhere, and these numbers are read only where there is one. -#}
 with final as (
     select
         call_id,
