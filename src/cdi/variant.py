@@ -9,8 +9,10 @@ it with each DAG file.
 import os
 import re
 from contextlib import AbstractContextManager
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +113,7 @@ def read_scenario_yaml(file: Path) -> dict[str, Any]:
         ScenarioError: SCENARIO-SCHEMA if it is not YAML, or not a mapping.
     """
     try:
-        content = parse_yaml(file.read_text(encoding="utf-8"))
+        content = deepcopy(_parse_once(file.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
         raise ScenarioError(
             "SCENARIO-SCHEMA", f"{file} is not YAML: {error}", "correct the file"
@@ -119,6 +121,12 @@ def read_scenario_yaml(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ScenarioError("SCENARIO-SCHEMA", f"{file} is empty or not a mapping", "fill it in")
     return content
+
+
+@lru_cache(maxsize=16)
+def _parse_once(text: str) -> Any:
+    """Parse YAML once: whoever loads the agency `simulated` reads its scenarios four times."""
+    return parse_yaml(text)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ while not is_last:
                 "select lexicon_version from measures.release",
             ):
                 marks |= set(con.execute(query).fetchall())
-                time.sleep(0.2)  # most connections see a publication; publishing needs a core
+                time.sleep(0.6)  # most connections see a publication; publishing needs a core
         reads += 1
         seen |= {mark for (mark,) in marks}
         for name in (f"reader-{os.getpid()}", *seen):  # for who waits for it

@@ -18,6 +18,15 @@ from cdi.files import read_json
 # more memory than a build may have, and one alone keeps all cores busy anyway.
 LARGE = 10_000_000
 
+# How much memory a build may take before it writes to disk: for each byte of the landed files, and
+# in bytes at least and at most. The reading of texts takes some 300 MiB besides, of which DuckDB's
+# limit does not know.
+MEMORY_PER_BYTE = 2.5
+LEAST_MEMORY = 350_000_000
+MOST_MEMORY = 3_000_000_000
+# The variable of the environment by which people set another limit, as DuckDB writes it (`6GB`).
+MEMORY_LIMIT = "CDI_MEMORY_LIMIT"
+
 REBUILD = "run the build again, which lets dbt write it anew"
 
 # A line of dbt's log that says how a model or test ended. Hooks are counted apart.
@@ -79,10 +88,31 @@ def run_dbt(
     if version.row_count > LARGE:
         selection += ["--threads", "1"]
     parsed = ["--partial-parse-file-path", str(prepared / "partial_parse.msgpack")]
-    call_dbt(version.agency.agency, private, target, "build", *parsed, *selection)
+    limit = os.environ.get(MEMORY_LIMIT) or choose_memory_limit(version.landed_bytes)
+    call_dbt(
+        version.agency.agency, private, target, "build", *parsed, *selection, memory_limit=limit
+    )
 
 
-def call_dbt(what: str, file: Path, target: Path, command: str, *options: str) -> None:
+def choose_memory_limit(landed_bytes: int) -> str:
+    """Choose how much memory a build takes before it writes to disk.
+
+    A small force shall not take what only a large one needs: DuckDB keeps what it has read as long
+    as its limit allows.
+
+    Args:
+        landed_bytes: The size of the landed files that are built from.
+
+    Returns:
+        The limit, as DuckDB reads it.
+    """
+    limit = min(MOST_MEMORY, max(LEAST_MEMORY, MEMORY_PER_BYTE * landed_bytes))
+    return f"{limit / 1_000_000:.0f}MB"
+
+
+def call_dbt(
+    what: str, file: Path, target: Path, command: str, *options: str, memory_limit: str = ""
+) -> None:
     """Call dbt in a process of its own, so that no lock on the file outlives it.
 
     Args:
@@ -91,6 +121,7 @@ def call_dbt(what: str, file: Path, target: Path, command: str, *options: str) -
         target: The folder that dbt writes to.
         command: What dbt does.
         *options: More options of the command.
+        memory_limit: The memory of its database; by default that of `profiles.yml`.
 
     Raises:
         BuildError: BUILD-DBT if dbt fails.
@@ -107,7 +138,7 @@ def call_dbt(what: str, file: Path, target: Path, command: str, *options: str) -
     process = start_dbt(
         [*log_options, command, *folder_options, *options],
         file.parent,
-        {**os.environ, "CDI_BUILD_FILE": file.name},
+        {**os.environ, "CDI_BUILD_FILE": file.name, MEMORY_LIMIT: memory_limit},
     )
     if process.returncode:
         told = describe_failures(target, process.stdout)

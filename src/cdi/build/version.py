@@ -70,6 +70,13 @@ class Version:
         )
 
     @property
+    def landed_bytes(self) -> int:
+        """How many bytes the files of these rows have."""
+        return sum(
+            batch.rows.stat().st_size for batches in self.batches.values() for batch in batches
+        )
+
+    @property
     def folder(self) -> Path:
         """The private folder that the version is built in."""
         return paths.private(self.agency.agency)
