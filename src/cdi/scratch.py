@@ -13,9 +13,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
+
 from cdi import paths
 from cdi.errors import BusyError
 from cdi.files import wait_for_lock
+from cdi.sql import connect, literal
 
 PRIVATE_UMASK = 0o077
 
@@ -64,6 +67,18 @@ def scratch_folder(parent: Path | None = None, name: str | None = None) -> Itera
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def open_scratch_database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database in memory that may put what does not fit into a folder for scratch.
+
+    Yields:
+        The connection; the folder is removed with all that is in it after the connection is closed.
+    """
+    with scratch_folder() as folder, connect() as con:
+        con.execute(f"set temp_directory = {literal(str(folder))}")
+        yield con
 
 
 def _remove_leftovers(parent: Path) -> None:

@@ -27,8 +27,13 @@ def connect(path: Path | str = ":memory:", *, read_only: bool = False) -> duckdb
     """Open DuckDB with the settings that every step shares.
 
     Times are UTC, rows stay in source order, and no progress bars are drawn into the log of a step.
+    A database in memory writes nothing to disk: DuckDB would write what does not fit into the
+    working folder, where nobody removes rows of people after a kill. For work that may not fit
+    there is `cdi.scratch.open_scratch_database`.
     """
     con = duckdb.connect(str(path), read_only=read_only)
+    if str(path) == ":memory:":
+        con.execute("set temp_directory = ''")
     con.execute("set timezone = 'UTC'")
     con.execute("set enable_progress_bar = false")
     con.execute("set preserve_insertion_order = true")

@@ -7,13 +7,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 import typer
 
 from cdi import paths
 from cdi.console import run_app
 from cdi.errors import BusyError
-from cdi.scratch import scratch_folder
+from cdi.scratch import open_scratch_database, scratch_folder
+from cdi.sql import connect, scalar
 
 
 @pytest.fixture
@@ -94,3 +96,33 @@ def test_two_processes_never_share_a_folder(state: Path) -> None:
         with pytest.raises(BusyError, match="SCRATCH-BUSY"), scratch_folder(state, "interval"):
             pass
         assert folder.is_dir()
+
+
+# Sorting so many texts takes more memory than the limit of these tests.
+_LARGE = "select md5(i::varchar) as text from range(3_000_000) as numbers (i) order by text"
+
+
+def test_a_database_in_memory_writes_nothing_to_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with connect() as con:
+        con.execute("set memory_limit = '60MB'")
+        with pytest.raises(duckdb.OutOfMemoryException):
+            con.execute(f"create table sorted as {_LARGE}")
+        assert not list(tmp_path.rglob("*"))
+
+
+def test_what_does_not_fit_into_memory_is_in_a_folder_for_scratch(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with open_scratch_database() as con:
+        con.execute("set memory_limit = '60MB'")
+        con.execute(f"create table sorted as {_LARGE}")
+        spilled = [file for file in (state / "scratch").rglob("*.tmp") if file.stat().st_size]
+        assert spilled
+        assert scalar(con, "select count(distinct text) from sorted") == 3_000_000
+        assert not list((tmp_path / "elsewhere").iterdir())
+    assert not [path for path in (state / "scratch").iterdir() if path.is_dir()]

@@ -22,6 +22,7 @@ from cdi.landing.tombstones import (
     read_hashes,
     things_of_reference,
 )
+from cdi.scratch import open_scratch_database
 from cdi.sql import connect, ident, literal
 
 # A text is looked for by parts of it. They have only characters that every kind of file writes in
@@ -241,7 +242,7 @@ def _find_own_texts(agency: Agency, things: dict[str, set[str]]) -> Iterator[str
                     )
     if not parts:
         return
-    with connect() as con:
+    with open_scratch_database() as con:
         query = (
             f"select part from (select unnest($parts::varchar[]) as part) anti join "
             f"({' union all '.join(others)}) as other on contains(lower(other.t), lower(part))"
@@ -262,7 +263,7 @@ def expired_calls(agency: Agency, until: datetime) -> set[str]:
     if days is None or not files:
         return set()
     moment = f"coalesce({', '.join(MOMENTS['calls'])}, source_as_of)"
-    with connect() as con:
+    with open_scratch_database() as con:
         rows = con.execute(
             "select coalesce(call_key, upper(call_reference)) as call_id "
             "from read_parquet($files, union_by_name = true) "

@@ -24,7 +24,8 @@ from cdi.landing.originals import originals_with_erased
 from cdi.landing.rows import leave_out_rows, row_hash_expression
 from cdi.landing.seals import UNFINISHED, verify_batch
 from cdi.landing.tombstones import has_tombstones, open_tombstones
-from cdi.sql import connect, fetch_dicts, ident, naive_utc, scalar
+from cdi.scratch import open_scratch_database
+from cdi.sql import fetch_dicts, ident, naive_utc, scalar
 
 
 @dataclass
@@ -85,7 +86,7 @@ def forget_in_batch(
     """
     unfinished = batch.folder / UNFINISHED
     verify_untouched(agency, batch)
-    with connect() as con:
+    with open_scratch_database() as con:
         tombstones = open_tombstones(con, agency.agency, expired)
         con.execute("create table rows as from read_parquet(?)", [str(batch.rows)])
         forgotten = _forget_accepted(con, agency, batch, until)

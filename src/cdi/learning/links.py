@@ -13,6 +13,7 @@ from cdi import paths
 from cdi.files import hash_files, write_json
 from cdi.landing.batches import Batch
 from cdi.learning.weights import Weights
+from cdi.scratch import open_scratch_database
 from cdi.sql import connect, create_table, read_query, scalar
 
 SQL = Path(__file__).parent / "sql"
@@ -67,7 +68,7 @@ def count_proven(batches: Mapping[str, Sequence[Batch]]) -> int:
     )
     if not calls or not records:
         return 0
-    with connect() as con:
+    with open_scratch_database() as con:
         query = read_query(SQL / "proven_records.sql")
         return int(scalar(con, query, {"records": records, "calls": calls}))
 

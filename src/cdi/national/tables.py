@@ -10,6 +10,7 @@ import duckdb
 from cdi.national.exchange import Received
 from cdi.open_extract.tables import TABLES
 from cdi.report.peers import read_released
+from cdi.scratch import open_scratch_database
 from cdi.sql import (
     STORAGE_VERSION,
     comment,
@@ -78,7 +79,7 @@ def write_national_file(received: Sequence[Received], file: Path) -> list[dict[s
     unfinished = file.with_name(f".{file.name}")
     unfinished.unlink(missing_ok=True)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with connect() as con:
+    with open_scratch_database() as con:
         con.execute(
             f"attach {literal(str(unfinished))} as nation (storage_version '{STORAGE_VERSION}')"
         )

@@ -22,8 +22,9 @@ from cdi.open_extract.about import About
 from cdi.open_extract.blocks import COLUMNS, SQL, Quarter, release_quarter
 from cdi.open_extract.folder import write_folder
 from cdi.report.figures import is_taught
+from cdi.scratch import open_scratch_database
 from cdi.sealed_files import seal_file, verify_file
-from cdi.sql import connect, fetch_dicts, literal, read_query, relation
+from cdi.sql import fetch_dicts, literal, read_query, relation
 
 ANNOUNCED = 4  # quarters of the release calendar, so one year
 
@@ -60,7 +61,7 @@ def open_for_extract(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     Args:
         file: The version's file.
     """
-    with connect() as con:
+    with open_scratch_database() as con:
         con.execute(f"attach {literal(str(file))} as recording (read_only)")
         con.execute("use recording")
         yield con

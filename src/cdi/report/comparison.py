@@ -26,8 +26,9 @@ from cdi.build.version import (
 from cdi.errors import BuildError, StateError
 from cdi.files import write_text
 from cdi.render import NOTHING
+from cdi.scratch import open_scratch_database
 from cdi.shares import write_percent
-from cdi.sql import connect, fetch_dicts, literal, read_query
+from cdi.sql import fetch_dicts, literal, read_query
 
 SQL = Path(__file__).parent / "sql"
 CAUSES = {
@@ -109,7 +110,7 @@ def compare_versions(older: Path, newer: Path) -> dict[str, Any]:
             f"something was erased between {older.resolve().name} and {newer.name}",
             f"compare two versions made since then; `{paths.CDI} erase` removes those from before",
         )
-    with connect() as con:
+    with open_scratch_database() as con:
         for name, folder in (("older", older), ("newer", newer)):
             file = literal(str(folder / "recording.duckdb"))
             con.execute(f"attach {file} as {name} (read_only)")

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from cdi.errors import SourceError
 from cdi.sources.reader import ROW_ID, Open, SourceBusyError, Window
-from cdi.sql import connect, ident, scalar
+from cdi.scratch import open_scratch_database
+from cdi.sql import ident, scalar
 
 READINGS = 3  # so often is a window read that changes while it is read
 _SPOOL = "spool.parquet"
@@ -134,7 +135,7 @@ def _check_window(name: str, spool: Spool, window: Window) -> None:
         zone = ZoneInfo(window.timezone)
         bounds = [bound.astimezone(zone).replace(tzinfo=None) for bound in bounds]
     moment = ident(window.moment)
-    with connect() as con:
+    with open_scratch_database() as con:
         outside = scalar(
             con,
             "select count(*) from read_parquet(?) "
@@ -212,6 +213,6 @@ def _count_repeated(file: Path) -> int:
     """How many rows came that had come before; none if the source has no ids of rows."""
     if not file.exists():
         return 0
-    with connect() as con:
+    with open_scratch_database() as con:
         query = f"select count(*) - count(distinct {ident(ROW_ID)}) from read_parquet(?)"
         return int(scalar(con, query, [str(file)]))
