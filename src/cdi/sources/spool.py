@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cdi.errors import SourceError
-from cdi.sources.reader import ROW_ID, Open, SourceBusyError, Window
 from cdi.scratch import open_scratch_database
+from cdi.sources.reader import ROW_ID, Open, SourceBusyError, Window
 from cdi.sql import ident, scalar
 
 READINGS = 3  # so often is a window read that changes while it is read
