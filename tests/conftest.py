@@ -65,6 +65,16 @@ LONG = (
     "tests/pipeline/test_odd_deliveries.py",
     "tests/pipeline/test_decisions.py",
     "tests/pipeline/test_connect.py",
+    "tests/pipeline/test_backup.py",
+    "tests/pipeline/test_new_orleans.py",
+    "tests/pipeline/test_alerts.py",
+    "tests/pipeline/test_comparison.py",
+    "tests/pipeline/test_retention.py",
+    "tests/pipeline/test_operations.py",
+    "tests/pipeline/test_report.py",
+    "tests/pipeline/test_planted_personal_data.py",
+    "tests/pipeline/test_uc_san_diego.py",
+    "tests/pipeline/test_open_folder.py",
 )
 
 # The folders of tests that need more than Python.
@@ -99,10 +109,10 @@ SLOW = (
 LONGEST = (
     *(file for pair in zip_longest(SLOW, LONG) for file in pair if file),
     "tests/dbt/test_unit_tests.py",
-    "tests/pipeline/test_new_orleans.py",
-    "tests/pipeline/test_dags.py",
     "tests/unit/open_extract/test_blocks.py",
-    "tests/pipeline/test_comparison.py",
+    "tests/pipeline/test_http_sources.py",
+    "tests/unit/open_extract/test_folder.py",
+    "tests/pipeline/test_dags.py",
 )
 
 

@@ -39,12 +39,19 @@ HARMLESS = set(
 )
 
 
-@pytest.fixture
-def con(state: Path) -> duckdb.DuckDBPyConnection:
+@pytest.fixture(scope="module")
+def prepared() -> duckdb.DuckDBPyConnection:
+    """A database that knows the masks; it prepares them once for all tests."""
     connection = connect()
-    set_hash_key(connection, "here")
     prepare_masks(connection)
     return connection
+
+
+@pytest.fixture
+def con(prepared: duckdb.DuckDBPyConnection, state: Path) -> duckdb.DuckDBPyConnection:
+    """The same database, with the key of this test's agency."""
+    set_hash_key(prepared, "here")
+    return prepared
 
 
 def hash_value(con: duckdb.DuckDBPyConnection, kind: str, text: str | None) -> str | None:
