@@ -128,6 +128,9 @@ check: $(VENV)/dev.stamp  ## Run the linters: ruff, mypy, sqlfluff, yamllint, db
 	cd dbt_project && CDI_BUILD_FILE=recording.duckdb ../$(BIN)/python -m dbt.cli.main --quiet parse --profiles-dir .
 	$(BIN)/dbt-bouncer run --config-file dbt_project/dbt-bouncer.yml
 
+# One process more than there are cores, as some tests wait for servers.
+test test-long: export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+
 test: $(VENV)/dev.stamp  ## Run the unit and dbt tests and the shorter pipelines, in five minutes; they need only Python
 	$(BIN)/python -m pytest -m "not long" --numprocesses auto --dist loadfile --no-loadscope-reorder
 

@@ -75,6 +75,9 @@ LONG = (
     "tests/pipeline/test_planted_personal_data.py",
     "tests/pipeline/test_uc_san_diego.py",
     "tests/pipeline/test_open_folder.py",
+    "tests/unit/open_extract/test_blocks.py",
+    "tests/pipeline/test_http_sources.py",
+    "tests/unit/open_extract/test_folder.py",
 )
 
 # The folders of tests that need more than Python.
@@ -109,9 +112,6 @@ SLOW = (
 LONGEST = (
     *(file for pair in zip_longest(SLOW, LONG) for file in pair if file),
     "tests/dbt/test_unit_tests.py",
-    "tests/unit/open_extract/test_blocks.py",
-    "tests/pipeline/test_http_sources.py",
-    "tests/unit/open_extract/test_folder.py",
     "tests/pipeline/test_dags.py",
 )
 

@@ -42,6 +42,7 @@ def dbt(
     return subprocess.run(
         [
             *(sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(target)),
+            *("--log-level-file", "info"),  # writing each statement into a log takes long
             *(*arguments, *folders, "--target-path", str(target)),
             *("--vars", PART, "--partial-parse-file-path", str(parsed)),
         ],
