@@ -131,10 +131,10 @@ check: $(VENV)/dev.stamp  ## Run the linters: ruff, mypy, sqlfluff, yamllint, db
 # One process more than there are cores, as some tests wait for servers.
 test test-long: export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
-test: $(VENV)/dev.stamp  ## Run the unit and dbt tests and the shorter pipelines, in five minutes; they need only Python
+test: $(VENV)/dev.stamp  ## Run the unit and dbt tests and the shorter pipelines, in six minutes; they need only Python
 	$(BIN)/python -m pytest -m "not long" --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-test-long: $(VENV)/dev.stamp  ## Run the pipelines that build many versions; they too need only Python
+test-long: $(VENV)/dev.stamp  ## Run the tests that take longer, most of them pipelines that build many versions; they too need only Python
 	$(BIN)/python -m pytest -m long --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/dev.stamp $(SERVER)/server.stamp $(CLIENT)/client.stamp $(OIDC)/oidc.stamp $(NOTEBOOK)/notebook.stamp  ## Test a real scheduler, PostgreSQL, kill -9, compose (needs PostgreSQL, docker-compose, nginx)

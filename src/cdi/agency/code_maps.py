@@ -84,6 +84,7 @@ CODED_COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "routes": {"calls": ("source_channel",), "crime_records": ("route",)},
     "cancellation_codes": {"crime_records": ("cancellation_code",)},
+    "entry_types": {"log_actions": ("action_type",)},
 }
 # What does not count where codes are compared loosely: blanks, slashes and dashes of any kind.
 _LOOSE = re.compile(r"[\s/\-\u2010-\u2015]")

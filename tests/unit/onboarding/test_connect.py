@@ -97,6 +97,35 @@ def test_routes_and_reasons_that_a_map_has_are_fine(small: SmallAgency) -> None:
     ]
 
 
+def test_types_of_log_entries_without_a_row_are_listed(small: SmallAgency) -> None:
+    """Without a row an entry is read as what the caller told, also if it is the conclusion."""
+    small.settings["sources"]["log_actions"] = {
+        "files": [{"path": "actions*", "as_of": "2026-01-07"}],
+        "delivery": "snapshot",
+        "columns": {
+            "call_reference": "log",
+            "sequence_number": "no",
+            "acted_at": {"from": "at", "format": "%Y-%m-%d %H:%M"},
+            "action_type": "event",
+            "action_text": "text",
+        },
+    }
+    small.write_settings()
+    entries = [
+        ["T-0001", str(n), "2026-01-05 10:00", ("CALL", "CLOSE", "CLOSE")[n % 3], f"Text {n}."]
+        for n in range(36)
+    ]
+    small.write("actions.csv", csv_bytes(["log", "no", "at", "event", "text"], entries))
+    (line,) = list_lines(small, "action_type")
+    assert line.startswith("look entry_types.csv: ")
+    assert "no such file for the codes of 100.0% (36 of 36) rows" in line
+    assert "CLOSE 66.7%, CALL 33.3%" in line
+    small.write_text("entry_types.csv", "code,name,part,note\nCLOSE,,closing,\n")
+    (line,) = list_lines(small, "action_type")
+    assert "the codes of 33.3% (12 of 36) rows with one are not in it: CALL 33.3%;" in line
+    assert "next step: add a row for each code" in line
+
+
 @pytest.mark.parametrize(
     ("form", "time", "told", "better"),
     [
