@@ -37,10 +37,10 @@ START_DBT = dbt.start_dbt  # what the tests do without; see `warm_dbts`
 NOPD_DATA = REPO.parent / "shared" / "data" / "nopd"
 
 
-# What `make test` leaves to `make test-long`: files of which each takes more than 20 CPU seconds, most
-# because they build many versions, or large ones. Two such files stay in `make test`, as nearly every
-# change can break what they test: dbt's unit tests and the DAGs. The longest stand first, as in
-# `LONGEST`.
+# What `make test` leaves to `make test-long`: files of which each takes more than 20 CPU seconds,
+# most because they build many versions, or large ones. Two such stay in `make test`, as nearly
+# every change can break what they test: dbt's unit tests and the DAGs. The longest stand first, as
+# in `LONGEST`.
 LONG = (
     "tests/pipeline/test_rebuild.py",
     "tests/pipeline/test_simulation.py",
