@@ -25,6 +25,7 @@ from cdi.people.decisions import add_decision
 from cdi.publish.access import note_access
 from cdi.sealed_files import write_sealed
 from cdi.steps import backup
+from cdi.steps.alert import send_alerts
 from cdi.steps.backup import BackedUp, back_up_agency, check_backup, restore_agency
 from cdi.steps.extract import extract
 from cdi.steps.run import run_directly
@@ -573,6 +574,7 @@ def test_an_agency_that_has_moved_is_worked_on_at_one_place(site: Site) -> None:
         lambda: add_decision(site.agency, {**DECISION, "reason": "too late"}),
         lambda: back_up_agency(site.agency, site.target, site.key, 30, silent),
         lambda: Register("testville").append("draw", datetime.now(UTC)),
+        lambda: send_alerts("testville", lambda *_: pytest.fail("nobody is warned from here")),
     ):
         with pytest.raises(StateError, match=rf"AGENCY-MOVED.*{done.snapshot}"):
             work()

@@ -15,6 +15,7 @@ from cdi.build.freshness import find_clock
 from cdi.build.version import read_description
 from cdi.errors import CdiError, MachineError
 from cdi.files import wait_for_lock
+from cdi.landing.batches import refuse_moved
 from cdi.people.alert_memory import forget_old, read_memory, remember
 from cdi.people.alert_situation import read_situation
 from cdi.people.alerts import Memory, Message, make_messages
@@ -38,7 +39,9 @@ def send_alerts(agency: str, send: Send, now: datetime | None = None) -> Step:
 
     Raises:
         CdiError: What `send` raised; MachineError if sending again may help.
+        StateError: AGENCY-MOVED if the agency is worked on elsewhere, whence its staff are warned.
     """
+    refuse_moved(agency)
     loaded, moment = load_agency(agency), now or datetime.now(UTC)
     version = _find_version(agency)
     if version is None:
