@@ -67,7 +67,8 @@ closed_misses as not materialized (
     select
         misses.*,
         calls.is_initial_crime_type,
-        calls.is_crime_type,
+        -- A log that is still open was not closed under any code.
+        calls.final_type_code is not null and not calls.is_crime_type as is_closed_as_no_crime,
         closures.reason_code as coded_reason,
         coalesce(closures.expects_record, false) as is_record_promised
     from misses
@@ -110,7 +111,7 @@ signs as (
         ('route', 'route', 'true'),
         ('result', "'expects_record'", 'is_record_promised'),
         ('code', "'none'", 'not is_in_frame'),
-        ('code', "'closed_as_no_crime'", 'is_initial_crime_type and not is_crime_type'),
+        ('code', "'closed_as_no_crime'", 'is_initial_crime_type and is_closed_as_no_crime'),
         ('record', "'non_crime'", 'is_linked_to_non_crime')
     ] %}
         union all
