@@ -85,7 +85,11 @@ CODED_COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
     "routes": {"calls": ("source_channel",), "crime_records": ("route",)},
     "cancellation_codes": {"crime_records": ("cancellation_code",)},
     "entry_types": {"log_actions": ("action_type",)},
+    "qualifiers": {"calls": ("qualifiers",), "audit_logs": ("qualifiers",)},
 }
+# What stands between the qualifiers of a log, each of which is a code of its own
+# (int_disclosure__evidence_qualifiers splits them at the same characters).
+QUALIFIER_SEPARATORS = "[/;,|]"
 # What does not count where codes are compared loosely: blanks, slashes and dashes of any kind.
 _LOOSE = re.compile(r"[\s/\-\u2010-\u2015]")
 _LOOSE_SQL = r"[\s/\-\x{2010}-\x{2015}]"  # the same, as DuckDB writes it

@@ -4,7 +4,12 @@ from collections.abc import Iterator
 
 import duckdb
 
-from cdi.agency.code_maps import CODED_COLUMNS, normalise_code, read_known_codes
+from cdi.agency.code_maps import (
+    CODED_COLUMNS,
+    QUALIFIER_SEPARATORS,
+    normalise_code,
+    read_known_codes,
+)
 from cdi.agency.model import Agency
 from cdi.onboarding.codes import (
     LEAST_ROWS,
@@ -16,7 +21,7 @@ from cdi.onboarding.findings import Finding, count_rows, write_share
 from cdi.onboarding.objections import MOST_CODES
 from cdi.onboarding.profile import name_personal_words
 from cdi.onboarding.source_content import Loaded
-from cdi.sql import ident
+from cdi.sql import ident, literal
 
 _MOST_SHOWN = 20  # so many codes a person maps in some minutes
 
@@ -42,9 +47,12 @@ def _check_code(
     con: duckdb.DuckDBPyConnection, agency: Agency, name: str, dataset: str, code: str
 ) -> Finding:
     known = read_known_codes(agency, name)
+    # A log has several qualifiers in one text, each of which needs a row.
+    parts = f"regexp_split_to_array({ident(code)}, {literal(QUALIFIER_SEPARATORS)})"
+    value = f"trim(unnest({parts}))" if name == "qualifiers" else ident(code)
     rows = con.execute(
-        f"select {ident(code)} as code, count(*) from {ident(dataset)} "
-        "where code is not null group by code order by 2 desc, 1"
+        f"select code, count(*) from (select {value} as code from {ident(dataset)}) "
+        "where code <> '' group by code order by 2 desc, 1"
     ).fetchall()
     total = sum(count for _, count in rows)
     unknown = [
@@ -52,10 +60,12 @@ def _check_code(
     ]
     missing = sum(count for _, count in unknown)
     file, source = f"{name}.csv", agency.sources[dataset].columns[code].source
-    told = f"the codes of {write_share(missing, total)} rows with one are not in it"
+    share = write_share(missing, total)
+    counted = f"{share} words" if name == "qualifiers" else f"{share} rows with one"
+    told = f"the codes of {counted} are not in it"
     fix = "add a row for each code"
     if not (agency.folder / file).is_file():
-        told = f"there is no such file for the codes of {write_share(missing, total)} rows with one"
+        told = f"there is no such file for the codes of {counted}"
         fix = "write it with a row for each code"
     if not rows:
         return Finding(

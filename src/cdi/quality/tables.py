@@ -9,7 +9,13 @@ from collections.abc import Sequence
 import duckdb
 
 from cdi import paths
-from cdi.agency.code_maps import CODE_MAPS, CODED_COLUMNS, OPTIONAL_MAPS, spellings_query
+from cdi.agency.code_maps import (
+    CODE_MAPS,
+    CODED_COLUMNS,
+    OPTIONAL_MAPS,
+    QUALIFIER_SEPARATORS,
+    spellings_query,
+)
 from cdi.agency.datasets import READINGS
 from cdi.agency.model import Agency
 from cdi.landing.batches import Batch, accepted_batches, newest_files
@@ -66,6 +72,13 @@ def open_batch(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> 
     con.execute(
         "create macro local_day(moment) as "
         f"cast(timezone({literal(agency.timezone)}, timezone('UTC', moment)) as date)"
+    )
+    # null: each of the words is listed
+    con.execute(
+        "create macro unlisted_qualifiers(words) as ("
+        "select string_agg(distinct word, ', ' order by word) from (select trim(unnest("
+        f"regexp_split_to_array(words, {literal(QUALIFIER_SEPARATORS)}))) as word) "
+        "where word <> '' and word not in (select code from qualifiers))"
     )
     con.execute(
         "create table legitimate_reasons as select reason_code from read_csv($file) "

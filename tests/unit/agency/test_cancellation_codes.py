@@ -51,3 +51,35 @@ def test_each_reason_stands_for_one_that_a_rule_knows(small: SmallAgency, code: 
     ) as refused:
         _ = small.agency
     assert refused.value.rule_id == "AGENCY-CODES"
+
+
+@pytest.mark.parametrize(
+    ("roles", "is_fine"),
+    [
+        (["DDM"] * 12 + ["Sergeant"] * 12, True),
+        (["FCR"] * 11 + ["Sergeant"] * 13, False),
+        (["Crime Registrar"] * 24, False),
+        ([""] * 23 + ["Sergeant"], False),
+        ([""] * 24, True),
+    ],
+)
+def test_a_batch_warns_of_roles_in_words_that_nobody_knows(
+    small: SmallAgency, roles: list[str], is_fine: bool
+) -> None:
+    """Some may have decided against the rules, but not most of them."""
+    small.settings["sources"]["crime_records"]["columns"] |= {
+        "cancellation_code": "reason",
+        "cancelled_by_role": "role",
+    }
+    small.write_settings()
+    # any role may transfer a crime to another force, so these twenty count for nothing
+    transferred = [["C1", "Sergeant"]] * 20
+    reasons = [["C4", role] for role in roles] + transferred
+    rows = [[f"R{n}", *RECORDS[0][1:], *reason] for n, reason in enumerate(reasons)]
+    small.write("records.csv", csv_bytes([*RECORD_HEADER, "reason", "role"], rows))
+    small.extract_and_check("crime_records")
+    (batch,) = accepted_batches("testville", "crime_records")
+    results = json.loads((batch.folder / "validation.json").read_text(encoding="utf-8"))
+    (result,) = (row for row in results if row["rule_id"] == "CRM-26")
+    assert (result["is_success"], result["severity"]) == (is_fine, "warn")
+    assert result["element_count"] == 44

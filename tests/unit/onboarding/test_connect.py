@@ -126,6 +126,25 @@ def test_types_of_log_entries_without_a_row_are_listed(small: SmallAgency) -> No
     assert "next step: add a row for each code" in line
 
 
+def test_qualifiers_without_a_row_are_listed_word_by_word(small: SmallAgency) -> None:
+    """Each word of a log needs a row of its own, letter for letter."""
+    small.settings["sources"]["calls"]["columns"]["qualifiers"] = "marks"
+    small.write_settings()
+    rows = [[f"T-{n:04}", *CALLS[0][1:], ("DV; ALC", "DV|", "")[n % 3]] for n in range(36)]
+    small.write("calls.csv", csv_bytes([*CALL_HEADER, "marks"], rows))
+    (line,) = list_lines(small, "qualifiers")
+    assert line.startswith("look qualifiers.csv: ")
+    assert "no such file for the codes of 100.0% (36 of 36) words" in line
+    assert "DV 66.7%, ALC 33.3%" in line
+    small.write_text("qualifiers.csv", "code,name,qualifier,note\nDV,,domestic_abuse,\nalc,,,\n")
+    (line,) = list_lines(small, "qualifiers")
+    assert "the codes of 33.3% (12 of 36) words are not in it: ALC 33.3%;" in line
+    small.write_text("qualifiers.csv", "code,name,qualifier,note\nDV,,domestic_abuse,\nALC,,,\n")
+    assert [line.partition(": ")[2] for line in list_lines(small, "qualifiers")] == [
+        "qualifiers: 2 codes in use, each with a row"
+    ]
+
+
 @pytest.mark.parametrize(
     ("form", "time", "told", "better"),
     [
