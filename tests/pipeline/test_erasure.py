@@ -6,15 +6,19 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple
 
 import pytest
 
 from cdi import paths
+from cdi.agency.model import Agency
 from cdi.audit.draws import load_draw
 from cdi.audit.register import Register
-from cdi.erasure.look import look_for_reference
-from cdi.errors import CdiError, StateError
+from cdi.erasure import take_out
+from cdi.erasure.look import look_for_reference, wanted_of
+from cdi.errors import BusyError, CdiError, StateError
+from cdi.files import take_lock
 from cdi.landing import batches, forget
 from cdi.landing.batches import accepted_batches
 from cdi.landing.tombstones import (
@@ -25,6 +29,7 @@ from cdi.landing.tombstones import (
     things_of_reference,
 )
 from cdi.people.audit import deliver_worksheet
+from cdi.people.decisions import add_decision
 from cdi.people.worksheets import write_draw_worksheets
 from cdi.sql import connect, scalar
 from cdi.steps import retain
@@ -303,3 +308,32 @@ def test_nothing_is_erased_while_a_batch_is_damaged(ran: SmallAgency, dataset: s
         with pytest.raises(StateError, match=f"LANDING-DAMAGED.*{dataset}"):
             work()
     assert read_tombstones("testville") == []
+
+
+def test_what_is_decided_during_an_erasure_is_landed_after_it(
+    ran: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would be marked as landed with the rest of its file, and no version would show it."""
+    write(ran, "a.csv", row("D1"), row("D2", call_reference="T0001"))
+    ran.extract_and_check("decisions")
+    paths.audit("testville").mkdir(parents=True)
+    decision = {"decision_kind": "confirmed", "call_reference": "T-0002", "decided_by": "1207"}
+    decider = Thread(target=add_decision, args=(ran.agency, decision))
+    adopt = take_out.adopt_source
+
+    def decide_first(agency: Agency, dataset: str) -> None:
+        with pytest.raises(BusyError), take_lock(paths.audit("testville"), "readings"):
+            pass
+        decider.start()
+        decider.join(timeout=3)
+        assert decider.is_alive()  # it waits for the erasure
+        adopt(agency, dataset)
+
+    monkeypatch.setattr(take_out, "adopt_source", decide_first)
+    things = things_of_reference(ran.agency, "T-0001")
+    wanted = wanted_of(ran.agency, things)
+    retain.take_out_reference(ran.agency, things, wanted, "request 12", lambda _: None)
+    decider.join()
+    ran.extract_and_check("decisions")
+    staged = ran.staged("select published_call_id from staging.stg_decisions")
+    assert staged == [("T-0002",), ("T-0002",)]

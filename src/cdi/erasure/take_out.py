@@ -134,18 +134,20 @@ def _clean_files_of_people(agency: Agency, removal: Removal, reason: str) -> int
     is marked so: the next extraction must not take the erasure for a change.
     """
     name, count = agency.agency, 0
-    for dataset in BY_PEOPLE:
-        now = datetime.now(UTC)
-        was_landed = is_source_unchanged(agency, dataset, Interval(now, now))
-        about = [column.name for column in columns_that_take_row(dataset)]
-        with _keep_writers_out(agency):
-            changed = sum(
-                _clean_csv(name, file, removal, about, partial(_note_file, name, file, reason))
-                for file in sorted(Path(agency.root_of(dataset)).glob("*.csv"))
-            )
-        if changed and was_landed:
-            adopt_source(agency, dataset)
-        count += changed
+    # What is saved meanwhile would be taken for landed, and no version would ever show it.
+    with _keep_writers_out(agency):
+        for dataset in BY_PEOPLE:
+            now = datetime.now(UTC)
+            was_landed = is_source_unchanged(agency, dataset, Interval(now, now))
+            about = [column.name for column in columns_that_take_row(dataset)]
+            with _keep_extractions_out(agency):
+                changed = sum(
+                    _clean_csv(name, file, removal, about, partial(_note_file, name, file, reason))
+                    for file in sorted(Path(agency.root_of(dataset)).glob("*.csv"))
+                )
+            if changed and was_landed:
+                adopt_source(agency, dataset)
+            count += changed
     return count + _remove_torn_rest(paths.decisions_file(agency.agency), removal)
 
 
@@ -166,12 +168,19 @@ def _note_file(agency_id: str, file: Path, reason: str, written: Path | None) ->
 
 @contextlib.contextmanager
 def _keep_writers_out(agency: Agency) -> Iterator[None]:
-    """Let others who decide or audit wait: the files that they add to are replaced."""
-    file, audits = paths.decisions_file(agency.agency), paths.audit(agency.agency)
-    with (
-        lock_file(file) if file.is_file() else contextlib.nullcontext(),
-        wait_for_lock(audits) if audits.is_dir() else contextlib.nullcontext(),
-    ):
+    """Let others who decide or audit wait; where nobody has yet, there is no folder to lock."""
+    with contextlib.ExitStack() as locks:
+        for folder in (paths.decisions(agency.agency), paths.audit(agency.agency)):
+            if folder.is_dir():
+                locks.enter_context(wait_for_lock(folder))
+        yield
+
+
+@contextlib.contextmanager
+def _keep_extractions_out(agency: Agency) -> Iterator[None]:
+    """Let extractions wait, which cut torn rows off the file that is replaced meanwhile."""
+    file = paths.decisions_file(agency.agency)
+    with lock_file(file) if file.is_file() else contextlib.nullcontext():
         yield
 
 
