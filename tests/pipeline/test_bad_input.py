@@ -16,7 +16,8 @@ from cdi import paths
 from cdi.errors import GateError, SourceError
 from cdi.keys import decrypt_text
 from cdi.landing import batches
-from cdi.landing.batches import accepted_batches, read_batch, write_manifest, write_parquet
+from cdi.landing.accept import accept_batch
+from cdi.landing.batches import Batch, accepted_batches, read_batch, write_manifest, write_parquet
 from cdi.landing.seals import verify_batch
 from cdi.quality import checks
 from cdi.steps.extract import check_landing, extract
@@ -299,6 +300,37 @@ def test_a_check_that_is_repeated_accepts_once_and_says_when_there_is_nothing_to
     assert len(accepted_batches("testville", "calls")) == 2
     with pytest.raises(GateError, match="GATE-GONE"):
         check_landing("testville", "calls", "20260105T0000_20260107T0000_v9")
+
+
+def test_what_a_second_run_of_the_interval_extracts_meanwhile_is_not_lost(
+    good: tuple[SmallAgency, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It replaces the pending batch of the first run while that one is checked."""
+    small, _ = good
+    small.write("calls.csv", many_calls())
+    first = extract("testville", "calls", small.interval).result
+    assert first is not None
+    second: list[str | None] = []
+
+    def extract_newer(batch: Batch) -> Batch | None:
+        if not second:
+            last = many_calls().splitlines(keepends=True)[-1]
+            small.write("calls.csv", many_calls() + last.replace(b"T-0060", b"T-0061"))
+            second.append(extract("testville", "calls", small.interval).result)
+        return accept_batch(batch)
+
+    monkeypatch.setattr(checks, "accept_batch", extract_newer)
+    assert check_landing("testville", "calls", first).result == first
+    assert second == [first]
+    for _ in range(2):  # also when Airflow tries again
+        with pytest.raises(GateError, match=r"(?s)GATE-GONE.*next version"):
+            check_landing("testville", "calls", first)
+    again = extract("testville", "calls", small.interval).result
+    assert again is not None
+    check_landing("testville", "calls", again)
+    *_, older, newest = accepted_batches("testville", "calls")
+    assert newest.manifest["read"] == older.manifest["read"] + 1
+    assert not list((paths.landing("testville", "calls") / "pending").glob("[!.]*"))
 
 
 @pytest.mark.parametrize(("late", "fate"), [(1, "batches"), (30, "refused")])

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cdi import paths
 from cdi.agency.load import load_agency
@@ -71,10 +72,9 @@ def accept_batch(batch: Batch) -> Batch | None:
             forget_in_batch(load_agency(manifest["agency"]), batch, batch_as_of(batch))
             batch = read_batch(batch.folder)
             manifest = batch.manifest
-        pending = home / "pending" / manifest["batch_id"]
         if holds_nothing_new(manifest):
             remove_batch(batch.folder)
-            remove_batch(pending)
+            _remove_pending(home, manifest)
             return None
         newest = read_newest(manifest["agency"], manifest["dataset"])
         earlier = accepted_batches(manifest["agency"], manifest["dataset"])
@@ -89,7 +89,7 @@ def accept_batch(batch: Batch) -> Batch | None:
         folder = rename_durably(batch.folder, home / "batches" / manifest["batch_id"])
         accepted = read_batch(folder)
         note_newest(accepted)
-        remove_batch(pending)
+        _remove_pending(home, manifest)
         return accepted
 
 
@@ -132,5 +132,28 @@ def refuse_batch(batch: Batch) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     rename_durably(batch.folder, target)
-    remove_batch(home / "pending" / batch.manifest["batch_id"])
+    _remove_pending(home, batch.manifest)
     return target
+
+
+def _remove_pending(home: Path, manifest: Mapping[str, Any]) -> None:
+    """Remove the pending batch that was checked, unless another run has put newer content there."""
+    folder = home / "pending" / manifest["batch_id"]
+    if not is_newer_pending(folder, manifest):
+        remove_batch(folder)
+
+
+def is_newer_pending(folder: Path, manifest: Mapping[str, Any]) -> bool:
+    """Find out whether a pending batch holds other content than the batch that was checked.
+
+    Two runs of one interval may extract at once, and the one that is later replaces the pending
+    batch while the check of the other goes on.
+
+    Args:
+        folder: A pending batch, which may be gone.
+        manifest: Of the batch that was checked.
+    """
+    if not (folder / "manifest.json").is_file():
+        return False
+    fingerprint = read_batch(folder).manifest["source_fingerprint"]
+    return bool(fingerprint != manifest["source_fingerprint"])

@@ -162,7 +162,8 @@ def extract_dataset(
             "undated": fetched.undated,
         }
         write_manifest(target, manifest)
-        shutil.rmtree(folder / batch_id, ignore_errors=True)
+        for replaced in sorted(folder.glob(f"{_name_interval(interval)}_v*/")):
+            shutil.rmtree(replaced, ignore_errors=True)
         return Extraction(fetched, read_batch(rename_durably(target, folder / batch_id)))
 
 

@@ -12,6 +12,7 @@ from cdi.build.freshness import find_unfilled
 from cdi.clock import day_and_time
 from cdi.errors import GateError, SourceError, StateError
 from cdi.files import wait_for_lock
+from cdi.landing.accept import is_newer_pending
 from cdi.landing.batches import FATES, interval_of, read_batch, remove_batch
 from cdi.landing.extract import extract_dataset
 from cdi.quality.checks import check_batch, count_results, summarise_results
@@ -95,24 +96,40 @@ def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
     """Check a pending batch and accept it; see `cdi.quality.checks.check_batch`.
 
     Raises:
-        GateError: GATE-LANDING if a rule stops it, GATE-GONE if there is no such pending batch.
+        GateError: GATE-LANDING if a rule stops it, GATE-GONE if there is no such pending batch,
+            or if another run of the interval was accepted with other content under this name.
     """
-    home = paths.landing(agency, dataset)
-    loaded = load_agency(agency)
+    # Two runs of one interval may check at once, and they would share the working copy.
+    with wait_for_lock(paths.landing(agency, dataset) / "checking"):
+        return _check_landing(load_agency(agency), dataset, batch_id)
+
+
+def _check_landing(agency: Agency, dataset: str, batch_id: str) -> Step:
+    home = paths.landing(agency.agency, dataset)
+    pending = home / "pending" / batch_id
     if (home / "batches" / batch_id).is_dir():
+        landed = read_batch(home / "batches" / batch_id)
+        if is_newer_pending(pending, landed.manifest):
+            raise GateError(
+                "GATE-GONE",
+                f"{home} has accepted a batch {batch_id} that another run extracted earlier, and "
+                "accepted batches do not change",
+                "clear the task `extract` together with the check, and this content becomes the "
+                "next version of the batch",
+            )
         # an earlier try of this check was killed right after it had accepted the batch
-        remove_batch(home / "pending" / batch_id)
-        _remove_settled(loaded, dataset, interval_of(read_batch(home / "batches" / batch_id)))
+        remove_batch(pending)
+        _remove_settled(agency, dataset, interval_of(landed))
         return Step(True, f"batch {batch_id} was accepted before", batch_id)
-    if not (home / "pending" / batch_id / "manifest.json").is_file():
+    if not (pending / "manifest.json").is_file():
         raise GateError(
             "GATE-GONE",
             f"{home} has no pending batch {batch_id}: it was refused, or extracted again since",
             "clear the task `extract` together with the check",
         )
-    batch = read_batch(home / "pending" / batch_id)
-    accepted, results = check_batch(loaded, batch)
-    _remove_settled(loaded, dataset, interval_of(batch))
+    batch = read_batch(pending)
+    accepted, results = check_batch(agency, batch)
+    _remove_settled(agency, dataset, interval_of(batch))
     if accepted is None:
         return Step(False, "nothing new: the same content was accepted meanwhile")
     note = f"accepted as batch {accepted.manifest['seq']}: {accepted.folder}"
