@@ -21,7 +21,8 @@ from cdi.build.version import plan_version, read_current
 from cdi.errors import BusyError, CdiError, StateError
 from cdi.files import sha256_of_file
 from cdi.landing.batches import accepted_batches, moved_file
-from cdi.people.decisions import add_decision
+from cdi.people.decision_file import keep_decisions
+from cdi.people.decisions import add_decision, make_row
 from cdi.publish.access import note_access
 from cdi.sealed_files import write_sealed
 from cdi.steps import backup
@@ -501,6 +502,50 @@ def test_a_killed_restoration_is_begun_anew(site: Site, moved: int) -> None:
     assert contents() == before
 
 
+def test_a_restoration_that_was_killed_when_all_was_back_takes_nothing_away(site: Site) -> None:
+    """The agency looks whole, so it may have been worked on since."""
+    site.back_up()
+    site.move()
+    made = paths.home() / ".restoring" / "testville"
+
+    def die(folder: Path) -> None:
+        assert folder == made
+        raise InterruptedError
+
+    with site.monkeypatch.context() as patch, pytest.raises(InterruptedError):
+        patch.setattr(shutil, "rmtree", die)
+        site.restore()
+    add_decision(site.agency, {**DECISION, "reason": "taken on the new machine"})
+    before = contents()
+    for _ in range(2):
+        with pytest.raises(CdiError, match="RESTORE-NOT-EMPTY"):
+            site.restore()
+        assert contents() == before
+    assert not made.exists()
+
+
+def test_a_second_backup_at_the_same_time_is_refused(site: Site) -> None:
+    """It would remove what the first has stored and not yet listed; another place may go on."""
+    write_snapshot, refused = backup._Store.write_snapshot, []
+    site.back_up()
+    add_decision(site.agency, {**DECISION, "reason": "another"})
+
+    def write_second(self: Any, *arguments: Any) -> str:
+        if not refused:
+            with pytest.raises(BusyError, match=r"BACKUP-BUSY.*is being made") as caught:
+                site.back_up(keep=1)
+            refused.append(caught.value)
+            other = site.folder / "other"
+            other.mkdir()
+            back_up_agency(site.agency, str(other), site.key, keep=1, say=silent)
+        return write_snapshot(self, *arguments)
+
+    site.monkeypatch.setattr(backup._Store, "write_snapshot", write_second)
+    site.back_up(keep=1)
+    assert refused
+    assert any("1  snapshots can be restored" in line for line in site.check())
+
+
 def test_old_snapshots_go_with_what_only_they_have(site: Site) -> None:
     first = site.back_up()
     first_objects = set(site.objects())
@@ -616,6 +661,8 @@ def test_what_is_added_while_it_moves_is_refused_or_moves_with_it(site: Site) ->
             file.write_text("a task ended")
             with pytest.raises(StateError, match=r"AGENCY-MOVED.*is being moved to"):
                 add_decision(site.agency, {**DECISION, "reason": "too late"})
+            with pytest.raises(StateError, match="AGENCY-MOVED"):  # it was looked at before
+                keep_decisions(site.agency, [make_row(site.agency, DECISION, "D1")])
         return copied
 
     site.monkeypatch.setattr(backup._Store, "store_files", copy_and_end)

@@ -15,6 +15,7 @@ from cdi.agency.key_rules import find_canonical
 from cdi.agency.model import FORMATS_OF_PEOPLE, Agency
 from cdi.clock import day_and_time
 from cdi.files import lock_file, put_torn_rest_aside, read_whole_rows
+from cdi.landing.batches import refuse_moved
 from cdi.landing.seals import read_newest
 from cdi.sealed_files import append_sealed, rewrite_as_sealed, verify_file
 
@@ -64,8 +65,10 @@ def keep_decisions(agency: Agency, rows: Sequence[Mapping[str, str]]) -> None:
 
     Raises:
         StateError: STATE-DAMAGED if the file is not as it was written; it must not be sealed anew.
-            LANDING-DAMAGED if the agency's key is not the one that batches were accepted with.
+            LANDING-DAMAGED if the agency's key is not the one that batches were accepted with;
+            AGENCY-MOVED if the agency is worked on elsewhere.
     """
+    refuse_moved(agency.agency)
     read_newest(agency.agency, "calls")  # the first decision has no seal that could tell the key
     file = paths.decisions_file(agency.agency)
     put_torn_rest_aside(file)

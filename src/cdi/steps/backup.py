@@ -21,7 +21,7 @@ import io
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +39,7 @@ from cdi.files import (
     rename_durably,
     sha256_of_file,
     sync_file,
+    take_lock,
     wait_for_lock,
     write_json,
 )
@@ -134,11 +135,38 @@ def back_up_agency(
 
     Raises:
         StateError: As `cdi.steps.verify.verify_kept`.
-        BusyError: BACKUP-BUSY if files changed meanwhile, three times.
+        BusyError: BACKUP-BUSY if another backup of the agency to this place is being made, or if
+            files changed meanwhile, three times.
         CdiError: BACKUP-PLACE if the folder is not there or lies in the state; BACKUP-KEY if the
             key lies in the state or in the backup, is none, or is missing although there are
             snapshots.
     """
+    with _keep_backups_out(agency.agency, target):
+        return _back_up(agency, target, key_file, keep, say, moves=moves)
+
+
+@contextlib.contextmanager
+def _keep_backups_out(agency_id: str, target: str) -> Iterator[None]:
+    """Refuse a second backup to the same place: it would remove what the first one has just stored.
+
+    What no snapshot names is removed, and the first one's snapshot is written last of all.
+    """
+    place = hashlib.sha256(target.rstrip("/").encode()).hexdigest()[:16]
+    with contextlib.ExitStack() as locks:
+        try:
+            locks.enter_context(take_lock(paths.home() / ".backing_up" / agency_id / place, target))
+        except BusyError:
+            raise BusyError(
+                "BACKUP-BUSY",
+                f"another backup of {agency_id} to {target} is being made",
+                "wait until it has ended",
+            ) from None
+        yield
+
+
+def _back_up(
+    agency: Agency, target: str, key_file: Path, keep: int, say: Say, *, moves: bool
+) -> BackedUp:
     if moves:
         _forget_broken_move(agency.agency)
     verify_kept(agency, lambda _: None)
@@ -379,8 +407,13 @@ def _places(agency_id: str) -> list[str]:
 
 
 def _forget_broken_restore(agency_id: str, made: Path) -> None:
-    """Remove what a killed restoration left; it had found the state folder without the agency."""
-    if (made / "moving").exists():
+    """Remove what a killed restoration left; it had found the state folder without the agency.
+
+    If all was in its place already, what is there is kept: since then the agency may have been
+    worked on, and its decisions may be nowhere else.
+    """
+    left = [place for place in _places(agency_id) if (made / "files" / place).exists()]
+    if (made / "moving").exists() and left:
         for place in _places(agency_id):
             target = paths.home() / place
             if target.is_dir():
