@@ -183,7 +183,8 @@ def draw_audit(
     Raises:
         AuditError: AUDIT-REDRAWN if days of the period were drawn before and no reason is given,
             also by a draw that was killed and cannot be finished, as the frame is another one;
-            AUDIT-AUDITORS with fewer than two auditors, or with the registrar among them;
+            AUDIT-AUDITORS with fewer than two auditors, with the registrar among them, or with
+            one whose number no file can be called by;
             AUDIT-SIZE if the audit is too small or too large for the frame.
         StateError: AGENCY-MOVED if the agency is worked on elsewhere.
     """
@@ -232,6 +233,13 @@ def _check_auditors(agency: str, auditors: Sequence[str]) -> list[str]:
             f"auditors of {agency}: {', '.join(names) or 'none'}",
             "name at least two, by staff number: a part of the logs is read twice, by two people, "
             f"and {ADJUDICATOR} decides where they differ",
+        )
+    if unfit := [name for name in names if "/" in name or not name.isprintable()]:
+        raise AuditError(
+            "AUDIT-AUDITORS",
+            f"auditors of {agency}: {', '.join(map(repr, unfit))}",
+            "name each by a staff number without a slash or a line break, as the file of "
+            "their readings is called by it",
         )
     return names
 

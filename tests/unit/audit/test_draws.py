@@ -167,6 +167,16 @@ def test_one_auditor_is_not_enough(state: Path, force: Force, names: list[str]) 
     assert Register(AGENCY).entries() == []
 
 
+@pytest.mark.parametrize("name", ["HQ/12", "../12", "12\n13", "12\0"])
+def test_a_staff_number_that_no_file_can_be_called_by_is_refused(
+    state: Path, force: Force, name: str
+) -> None:
+    """Else the draw would be in the register for ever, and no sheet could be written for it."""
+    with pytest.raises(AuditError, match=r"(?s)AUDIT-AUDITORS.*slash"):
+        draw_audit(AGENCY, "v1", PERIOD, force.frame, Options(400), ["A", name], AT)
+    assert Register(AGENCY).entries() == []
+
+
 def test_a_first_draw_that_is_refused_leaves_nothing(state: Path, force: Force) -> None:
     """Neither for its auditors nor for its size, nor if the agency has moved elsewhere."""
     with pytest.raises(AuditError, match="AUDIT-AUDITORS"):
